@@ -1,0 +1,41 @@
+"""The small package that the lessons of *Deep Learning That Generalizes* share.
+
+Importing it is cheap on purpose: each module loads when it is first used (PEP 562), so that
+``import course_utils`` needs no torch.
+
+Example:
+    >>> import course_utils
+    >>> course_utils.evidence.approx(0.123)
+    '≈ 0.12'
+"""
+
+from __future__ import annotations
+
+import importlib
+from types import ModuleType
+
+__all__ = [
+    "bench",
+    "checkpoints",
+    "data",
+    "doctor",
+    "ensembles",
+    "evidence",
+    "explorers",
+    "lesson",
+    "plots",
+    "practice",
+    "refresh",
+    "training",
+]
+
+
+def __getattr__(name: str) -> ModuleType:
+    """Load a module of the package when it is first asked for."""
+    if name in __all__:
+        return importlib.import_module(f"{__name__}.{name}")
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
