@@ -1,0 +1,191 @@
+"""Figures: one style, alt text for each, and the few plot shapes that lessons share.
+
+A figure is handed to the notebook by `show`. Its picture is not compared when notebooks are tested, but its words
+are: titles, axis labels, legend entries and the number of points of each curve go into the stored text, so a wrong
+label turns a test red.
+"""
+
+from __future__ import annotations
+
+import base64
+import html
+import io
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import matplotlib
+import numpy as np
+from cycler import cycler
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+
+from course_utils.evidence import Values, mean_interval
+
+#: Okabe & Ito (2008), Color universal design: told apart by readers with any colour vision, and in grey by line style.
+BLUE, ORANGE, GREEN, PINK, BLACK, SKY = "#0072B2", "#D55E00", "#009E73", "#CC79A7", "#000000", "#56B4E9"
+_COLOURS = [BLUE, ORANGE, GREEN, PINK, BLACK, SKY]
+_LINES = ["-", "--", "-.", ":", (0, (5, 1, 1, 1, 1, 1)), (0, (8, 2))]
+
+
+def use_style() -> None:
+    """Set the course's look: screen size, low weight, colours and line styles that change together."""
+    matplotlib.rcParams.update(
+        {
+            "figure.figsize": (6.4, 3.6),
+            "figure.dpi": 100,
+            "figure.constrained_layout.use": True,
+            "axes.prop_cycle": cycler(color=_COLOURS, linestyle=_LINES),
+            "axes.spines.top": False,
+            "axes.spines.right": False,
+            "axes.grid": True,
+            "axes.axisbelow": True,
+            "grid.alpha": 0.3,
+            "legend.frameon": False,
+            "font.size": 10,
+            "axes.titlesize": 11,
+        }
+    )
+
+
+def canvas(columns: int = 1, *, width: float = 6.4, height: float = 3.6, **options: Any) -> tuple[Figure, list[Axes]]:
+    """An empty figure with one row of axes, outside pyplot: nothing lingers, nothing shows twice.
+
+    Args:
+        columns: how many axes side by side.
+        width: in inches, at 100 pixels an inch.
+        height: likewise.
+        **options: for `Figure.subplots`, such as ``sharey=True``.
+    """
+    figure = Figure(figsize=(width, height), layout="constrained")
+    FigureCanvasAgg(figure)
+    axes = figure.subplots(1, columns, squeeze=False, **options)
+    return figure, list(axes[0])
+
+
+def png(figure: Figure) -> bytes:
+    """The figure as PNG bytes."""
+    buffer = io.BytesIO()
+    # No software tag: the stored bytes should not change with the version of the library alone.
+    figure.savefig(buffer, format="png", dpi=100, metadata={"Software": None})
+    return buffer.getvalue()
+
+
+def words(figure: Figure, alt: str) -> str:
+    """The figure in words: its alt text, then title, axes, legend and number of points of each curve."""
+    lines = [f"Figure: {alt}"]
+    for axes in figure.axes:
+        parts = [
+            f"title {axes.get_title()!r}" if axes.get_title() else "",
+            f"x {axes.get_xlabel()!r} ({axes.get_xscale()})",
+            f"y {axes.get_ylabel()!r} ({axes.get_yscale()})",
+        ]
+        curves = [line for line in axes.get_lines() if not str(line.get_label()).startswith("_")]
+        parts += [f"curve {line.get_label()!r} of {len(np.atleast_1d(line.get_xdata()))} points" for line in curves]
+        legend = axes.get_legend()
+        if legend is not None:
+            parts.append("legend " + ", ".join(repr(text.get_text()) for text in legend.get_texts()))
+        lines.append("  " + "; ".join(part for part in parts if part))
+    return "\n".join(lines)
+
+
+def show(figure: Figure, *, alt: str) -> None:
+    """Display a figure in the notebook, with its description for those who cannot see it.
+
+    Args:
+        figure: made by `canvas` or any matplotlib figure.
+        alt: what the figure shows, in one to three sentences. Write no measured number into it.
+
+    Raises:
+        ValueError: ``alt`` is empty, or an axis has no label.
+    """
+    from IPython.display import display
+
+    if not alt.strip():
+        raise ValueError("alt is empty; describe the figure in one to three sentences")
+    for axes in figure.axes:
+        if axes.axison and axes.get_label() != "<colorbar>" and not (axes.get_xlabel() and axes.get_ylabel()):
+            raise ValueError("an axis has no label; set both, with units")
+    width, height = (round(float(side) * 100) for side in figure.get_size_inches())
+    display(
+        {"image/png": base64.b64encode(png(figure)).decode(), "text/plain": words(figure, alt)},
+        metadata={"image/png": {"alt": alt, "width": width, "height": height}},
+        raw=True,
+    )
+    summary = '<summary style="color:#767676;font-size:85%">the figure in words</summary>'
+    described = f"<details>{summary}{html.escape(alt)}</details>"
+    display({"text/html": described, "text/plain": alt}, raw=True)
+
+
+def label(
+    axes: Axes,
+    *,
+    x: str,
+    y: str,
+    title: str = "",
+    note: str = "",
+    log: str = "",
+    ticks: Sequence[float] | None = None,
+) -> None:
+    """Name both axes, and say below the figure what n and the band are.
+
+    Args:
+        axes: the axes to label.
+        x: what is on the horizontal axis, with its unit.
+        y: what is on the vertical axis, with its unit.
+        title: the one message of these axes.
+        note: small print under the x axis, such as ``"32 seeds; band: 95 % interval of the mean"``.
+        log: ``"x"``, ``"y"`` or ``"xy"`` for logarithmic axes.
+        ticks: where the x axis carries numbers, written in full; matplotlib's choice by default.
+    """
+    axes.set(xlabel=f"{x}\n{note}" if note else x, ylabel=y, title=title)
+    if "x" in log:
+        axes.set_xscale("log")
+    if "y" in log:
+        axes.set_yscale("log")
+    if ticks is not None:
+        axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
+        axes.set_xticks([], minor=True)
+    if axes.get_legend_handles_labels()[0]:
+        axes.legend()
+
+
+def band(axes: Axes, x: Sequence[float] | Values, values: Values, *, label: str = "", **options: Any) -> None:
+    """A mean curve with its 95 % interval.
+
+    Args:
+        axes: where to draw.
+        x: (n,).
+        values: (K, n): one row a seed.
+        label: legend entry.
+        **options: for `Axes.plot`.
+
+    Raises:
+        ValueError: the shapes do not match.
+    """
+    grid, rows = _array(x), _array(values)
+    if rows.ndim != 2 or rows.shape[1] != grid.size:
+        raise ValueError(f"values has shape {rows.shape}; expected (K, {grid.size})")
+    intervals = [mean_interval(column) for column in rows.T]
+    (line,) = axes.plot(grid, [i.mean for i in intervals], label=label, **options)
+    low, high = [i.low for i in intervals], [i.high for i in intervals]
+    axes.fill_between(grid, low, high, color=line.get_color(), alpha=0.2, linewidth=0)
+
+
+def with_interval(axes: Axes, x: Sequence[float] | Values, samples: Mapping[str, Sequence[Values]]) -> None:
+    """Points with 95 % interval bars, one curve a method.
+
+    Args:
+        axes: where to draw.
+        x: (n,): the setting that is varied.
+        samples: for each method, n collections of one number a seed.
+    """
+    for (name, columns), marker in zip(samples.items(), "os^Dvp*"):
+        intervals = [mean_interval(column) for column in columns]
+        means, halves = [i.mean for i in intervals], [i.half for i in intervals]
+        axes.errorbar(_array(x), means, yerr=halves, label=name, marker=marker, capsize=3, markersize=5)
+
+
+def _array(values: Values) -> Any:
+    """A tensor or a sequence as a float64 array."""
+    return np.asarray(values.detach().cpu() if hasattr(values, "detach") else values, dtype=np.float64)
