@@ -1,8 +1,8 @@
 """Figures: one style, alt text for each, and the few plot shapes that lessons share.
 
 A figure is handed to the notebook by `show`. Its picture is not compared when notebooks are tested, but its words
-are: titles, axis labels, legend entries and the number of points of each curve go into the stored text, so a wrong
-label turns a test red.
+are: titles, axis labels, legend entries, and for each curve its number of points and how it runs go into the stored
+text. So a wrong label, or two curves mixed up, turn a test red.
 """
 
 from __future__ import annotations
@@ -18,7 +18,9 @@ import numpy as np
 from cycler import cycler
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.container import ErrorbarContainer
 from matplotlib.figure import Figure
+from matplotlib.lines import Line2D
 
 from course_utils.evidence import Values, mean_interval
 
@@ -71,8 +73,36 @@ def png(figure: Figure) -> bytes:
     return buffer.getvalue()
 
 
+def labelled_curves(axes: Axes) -> list[tuple[str, Line2D]]:
+    """The curves that have a name in the legend, those with error bars included, in drawing order."""
+    plain = [(str(line.get_label()), line) for line in axes.get_lines()]
+    barred = [(str(bars.get_label()), bars[0]) for bars in axes.containers if isinstance(bars, ErrorbarContainer)]
+    return [(name, line) for name, line in plain + barred if not name.startswith("_")]
+
+
+def course(axes: Axes, line: Line2D) -> str:
+    """How a line runs, in one word: flat, rising, falling, a valley or a peak; empty for loose or too few points.
+
+    What counts is what the eye sees: a seventh of the height of the axes.
+    """
+    y = np.asarray(line.get_ydata(), dtype=np.float64)
+    if y.size < 3 or not np.isfinite(y).all() or line.get_linestyle() in ("None", ""):
+        return ""
+    points = axes.transData.transform(np.column_stack([np.ones_like(y), y]))
+    height = axes.transAxes.inverted().transform(points)[:, 1]  # 0 at the bottom of the axes, 1 at the top
+    enough, first, last = 1 / 7, height[0], height[-1]
+    if np.ptp(height) < enough:
+        return "flat"
+    if min(first, last) - height.min() > enough:
+        return "a valley"
+    if height.max() - max(first, last) > enough:
+        return "a peak"
+    return "rising" if last > first else "falling"
+
+
 def words(figure: Figure, alt: str) -> str:
-    """The figure in words: its alt text, then title, axes, legend and number of points of each curve."""
+    """The figure in words: alt text, titles, axes, legends, and of each curve its number of points and how it runs."""
+    figure.draw_without_rendering()  # settles the limits of the axes
     lines = [f"Figure: {alt}"]
     for axes in figure.axes:
         parts = [
@@ -80,8 +110,10 @@ def words(figure: Figure, alt: str) -> str:
             f"x {axes.get_xlabel()!r} ({axes.get_xscale()})",
             f"y {axes.get_ylabel()!r} ({axes.get_yscale()})",
         ]
-        curves = [line for line in axes.get_lines() if not str(line.get_label()).startswith("_")]
-        parts += [f"curve {line.get_label()!r} of {len(np.atleast_1d(line.get_xdata()))} points" for line in curves]
+        for name, line in labelled_curves(axes):
+            run = course(axes, line)
+            points = f"curve {name!r} of {len(np.atleast_1d(line.get_xdata()))} points"
+            parts.append(f"{points}, {run}" if run else points)
         legend = axes.get_legend()
         if legend is not None:
             parts.append("legend " + ", ".join(repr(text.get_text()) for text in legend.get_texts()))

@@ -41,7 +41,7 @@ def test_show_gives_picture_alt_text_and_words(shown: Shown) -> None:
     assert metadata["image/png"] == {"alt": "Two <curves>.", "width": 640, "height": 360}
     assert data["text/plain"].splitlines() == [
         "Figure: Two <curves>.",
-        "  title 'Areas'; x 'x (cm)\\nn = 3' (linear); y 'area' (log); curve 'squares' of 3 points; legend 'squares'",
+        "  title 'Areas'; x 'x (cm)\\nn = 3' (linear); y 'area' (log); curve 'squares' of 3 points, rising; legend 'squares'",
         "  x 'epoch' (linear); y 'loss' (linear); curve 'mean' of 2 points; legend 'mean'",
     ]
     assert "Two &lt;curves&gt;." in described["text/html"]
@@ -117,3 +117,39 @@ def test_curves_can_be_told_apart_without_colour() -> None:
     assert len({str(style) for style in cycle["linestyle"]}) == len(cycle["color"]) == 6
     # None is so bright that it is lost on white.
     assert max(luminance(colour) for colour in cycle["color"]) < 190
+
+
+@pytest.mark.parametrize(
+    ("y", "run"),
+    [
+        ([0.0, 1.0, 2.0], "rising"),
+        ([2.0, 1.0, 0.0], "falling"),
+        ([2.0, 0.0, 2.0, 1.5], "a valley"),
+        ([0.0, 2.0, 0.1], "a peak"),
+        ([1.0, 1.02, 1.0], "flat"),
+        ([0.0, 2.0], ""),
+        ([0.0, float("nan"), 2.0], ""),
+    ],
+)
+def test_the_words_say_how_a_curve_runs(y: list[float], run: str) -> None:
+    figure, (axes,) = plots.canvas()
+    axes.plot([0, 1], [0, 2], label="_frame")
+    axes.plot(range(len(y)), y, label="error", linestyle="-")
+    axes.plot(range(len(y)), y, "o", label="loose points")
+    plots.label(axes, x="epoch", y="loss")
+    said = plots.words(figure, "alt")
+    assert f"curve 'error' of {len(y)} points" + (f", {run};" if run else ";") in said
+    assert f"curve 'loose points' of {len(y)} points;" in said
+
+
+def test_the_words_tell_swapped_curves_apart() -> None:
+    def said(train: list[float], test: list[float]) -> str:
+        figure, (axes,) = plots.canvas()
+        plots.with_interval(
+            axes, [1, 2, 3], {"train": [[v, v + 0.1] for v in train], "test": [[v, v + 0.1] for v in test]}
+        )
+        plots.label(axes, x="epoch", y="loss", log="y")
+        return plots.words(figure, "alt")
+
+    down, valley = [3.0, 2.0, 1.0], [3.0, 1.0, 3.0]
+    assert said(down, valley) != said(valley, down)
