@@ -1,0 +1,82 @@
+"""What every exercise has: its card, stub, hints, reference and wrong answers."""
+
+from __future__ import annotations
+
+import inspect
+import textwrap
+from dataclasses import dataclass
+from typing import Any
+
+from course_utils.practice.verdict import Status, Verdict
+
+KINDS = ("write", "debug", "investigate")
+
+
+@dataclass(frozen=True)
+class Mistake:
+    """A plausible wrong answer.
+
+    Attributes:
+        answer: the wrong function (or value, for an investigation).
+        feedback: what its author needs to hear: names the mistake and says where to look.
+    """
+
+    answer: Any
+    feedback: str
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """What every exercise has.
+
+    Attributes:
+        number: such as ``"01.2"``.
+        name: of the function or variable that the learner fills in.
+        title: the card's title.
+        kind: ``"write"``, ``"debug"`` or ``"investigate"``.
+        difficulty: 1…3.
+        minutes: how long a learner needs.
+        trains: what it is good for, in a few words.
+        stub: the code that the notebook's cell starts with.
+        hints: from a nudge to nearly the answer, at least two.
+        reference: the solution that is shown.
+        mistakes: at least three.
+        styles: other correct answers that the check must accept.
+        start: where to begin, said when nothing has been attempted.
+        praise: what a correct answer has shown, said with the verdict.
+        seconds: time limit of one check.
+    """
+
+    number: str
+    name: str
+    title: str
+    kind: str
+    difficulty: int
+    minutes: int
+    trains: str
+    stub: str
+    hints: tuple[str, ...]
+    reference: Any
+    mistakes: tuple[Mistake, ...]
+    styles: tuple[Any, ...]
+    start: str
+    praise: str
+    seconds: float = 5.0
+
+    def card(self) -> str:
+        """The heading and the line of facts that open the exercise in the notebook, as Markdown."""
+        dots = "●" * self.difficulty + "○" * (3 - self.difficulty)
+        facts = f"{dots} · {self.minutes} min · {self.kind} · trains: {self.trains} · you may skip"
+        return f"### Exercise {self.number} · {self.title}\n\n*{facts}*"
+
+    def judge(self, attempt: Any) -> Verdict:
+        """The verdict on an attempt; never raises, whatever the attempt is."""
+        raise NotImplementedError
+
+    def solution(self) -> str:
+        """The reference as source code under the learner's name."""
+        source = textwrap.dedent(inspect.getsource(self.reference))
+        return source.replace(f"def {self.reference.__name__}(", f"def {self.name}(", 1)
+
+    def _untouched(self) -> Verdict:
+        return Verdict(Status.NOT_ATTEMPTED, f"{self.start} `check.{self.name}.hint()` has {len(self.hints)} steps.")

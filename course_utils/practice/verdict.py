@@ -1,0 +1,109 @@
+"""What a check answers: one of four verdicts, with a sentence and, where it helps, a small counterexample."""
+
+from __future__ import annotations
+
+import html
+import re
+from dataclasses import dataclass
+from enum import Enum
+from typing import Any
+
+
+class Status(Enum):
+    """The four verdicts."""
+
+    NOT_ATTEMPTED = "not attempted"
+    CORRECT = "correct"
+    NOT_YET = "not yet"
+    ERROR = "error"
+
+
+_SIGNS = {Status.NOT_ATTEMPTED: "◻", Status.CORRECT: "✓", Status.NOT_YET: "◯", Status.ERROR: "✕"}
+#: Only for the bar at the left, never for words: three times the contrast of a light and of a dark background.
+COLOURS = {
+    Status.NOT_ATTEMPTED: "#767676",
+    Status.CORRECT: "#00875F",
+    Status.NOT_YET: "#C06000",
+    Status.ERROR: "#D64050",
+}
+
+
+@dataclass(frozen=True)
+class Counterexample:
+    """The smallest case tried on which an answer differs from what is expected.
+
+    Attributes:
+        given: each argument by name, already formatted.
+        yours: what the learner's answer gave, formatted.
+        expected: what the independent reference gave, formatted.
+    """
+
+    given: tuple[tuple[str, str], ...]
+    yours: str
+    expected: str
+
+    def lines(self) -> list[str]:
+        """One line an entry, aligned for reading."""
+        entries = [*self.given, ("yours", self.yours), ("expected", self.expected)]
+        width = max(len(name) for name, _ in entries)
+        return [f"{name:<{width}} = {text}" for name, text in entries]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """The answer of a check.
+
+    Attributes:
+        status: one of the four.
+        message: what to look at, in one or two sentences.
+        seen: the counterexample, if there is one.
+    """
+
+    status: Status
+    message: str
+    seen: Counterexample | None = None
+
+    def __str__(self) -> str:
+        head = f"{_SIGNS[self.status]} {self.status.value}. {self.message}"
+        return "\n    ".join([head, *self.seen.lines()]) if self.seen else head
+
+    def _repr_html_(self) -> str:
+        message = re.sub(r"`([^`]+)`", r"<code>\1</code>", html.escape(self.message))
+        body = "<pre>" + html.escape("\n".join(self.seen.lines())) + "</pre>" if self.seen else ""
+        # The words keep the colour of the theme: readable on white and on black.
+        return (
+            f'<div class="course-verdict" style="border-left:5px solid {COLOURS[self.status]};padding:.3em .8em">'
+            f"<b>{_SIGNS[self.status]} {self.status.value}.</b> {message}{body}</div>"
+        )
+
+
+def short(value: Any, *, limit: int = 160) -> str:
+    """A value as the counterexample shows it: tensors with shape, numbers to six digits, long things cut."""
+    import numpy as np
+    import torch
+
+    if isinstance(value, np.ndarray) and value.dtype.kind in "biuf":
+        listed = short(value.tolist()) if value.size <= 12 else f"{value.size} numbers"
+        return f"{listed}  shape {value.shape}, NumPy {value.dtype}"
+    if isinstance(value, torch.Tensor):
+        numbers = value.detach().cpu()
+        if numbers.ndim == 0:
+            return f"tensor({short(numbers.item())})"
+        listed = short(numbers.tolist()) if numbers.numel() <= 12 else f"{numbers.numel()} numbers"
+        return f"{listed}  shape {tuple(numbers.shape)}, {str(numbers.dtype).removeprefix('torch.')}"
+    if isinstance(value, bool) or value is None:
+        return str(value)
+    if isinstance(value, float):
+        return f"{value:.6g}"
+    if isinstance(value, (list, tuple)):
+        inner = ", ".join(short(item, limit=limit) for item in value)
+        text = f"[{inner}]" if isinstance(value, list) else f"({inner}{',' if len(value) == 1 else ''})"
+    elif isinstance(value, dict):
+        text = "{" + ", ".join(f"{key!r}: {short(item, limit=limit)}" for key, item in value.items()) + "}"
+    elif isinstance(value, torch.nn.Module):
+        text = " → ".join(type(child).__name__ for child in value.children()) or type(value).__name__
+    elif callable(value):
+        text = f"the function {getattr(value, '__name__', type(value).__name__)}"
+    else:
+        text = " ".join(repr(value).split())
+    return text if len(text) <= limit else text[: limit - 1] + "…"
