@@ -63,7 +63,8 @@ class Explorer:
         controls = "; ".join(
             f"{slider.label} from {slider.choices[0]} to {slider.choices[-1]}" for slider in self.sliders.values()
         )
-        return f"Explorer with {len(self.sliders)} sliders: {controls}. It needs a running kernel."
+        many = f"{len(self.sliders)} sliders" if len(self.sliders) > 1 else "one slider"
+        return f"Explorer with {many}: {controls}. It needs a running kernel."
 
     def picture(self, **values: Any) -> str:
         """The figure for these settings as an HTML image with alt text; an error as a sentence with a red bar."""

@@ -21,6 +21,7 @@ from nbclient import NotebookClient
 from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 from nbformat import NotebookNode
 
+from course_utils import readme
 from course_utils.environment import (
     NOTEBOOKS,
     ROOT,
@@ -265,4 +266,6 @@ def main(arguments: list[str]) -> int:
     names: list[str] = options.notebooks
     for path in notebook_files() if names == ["all"] else [find_notebook(name) for name in names]:
         print(refresh(path, check=options.check, timeout=options.timeout), flush=True)
+    if not options.check and readme.update():
+        print("✓ README.md lists the lessons as they are now")
     return 0

@@ -41,7 +41,8 @@ def test_show_gives_picture_alt_text_and_words(shown: Shown) -> None:
     assert metadata["image/png"] == {"alt": "Two <curves>.", "width": 640, "height": 360}
     assert data["text/plain"].splitlines() == [
         "Figure: Two <curves>.",
-        "  title 'Areas'; x 'x (cm)\\nn = 3' (linear); y 'area' (log); curve 'squares' of 3 points, rising; legend 'squares'",
+        "  title 'Areas'; x 'x (cm)\\nn = 3' (linear); y 'area' (log); "
+        "curve 'squares' of 3 points, rising; legend 'squares'",
         "  x 'epoch' (linear); y 'loss' (linear); curve 'mean' of 2 points; legend 'mean'",
     ]
     assert "Two &lt;curves&gt;." in described["text/html"]
