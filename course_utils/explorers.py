@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from matplotlib.figure import Figure
+from matplotlib.transforms import Bbox
 
 from course_utils import plots
 
@@ -58,6 +59,7 @@ class Explorer:
             raise ValueError(f"sliders are {', '.join(sliders)}; they do not fit draw: {error}") from error
         self.draw = draw
         self.sliders = sliders
+        self._places: list[Bbox] = []
 
     def __repr__(self) -> str:
         controls = "; ".join(
@@ -70,6 +72,7 @@ class Explorer:
         """The figure for these settings as an HTML image with alt text; an error as a sentence with a red bar."""
         try:
             figure, alt = self.draw(**values)
+            self._settle(figure)
             data = base64.b64encode(plots.png(figure)).decode()
         except Exception as error:  # a slider must never fail in silence, whatever went wrong
             detail = html.escape(traceback.format_exc(limit=-2))
@@ -77,7 +80,20 @@ class Explorer:
             # A red bar beside words in the theme's own colour: readable on white and on black.
             style = "border-left:5px solid #D64050;padding:.3em .8em"
             return f'<div class="course-error" style="{style}"><b>{message}</b><pre>{detail}</pre></div>'
-        return f'<img class="course-explorer" alt="{html.escape(alt)}" src="data:image/png;base64,{data}">'
+        style = "max-width:100%"  # a narrow window scales the figure; it must not cut it
+        return (
+            f'<img class="course-explorer" style="{style}" alt="{html.escape(alt)}" src="data:image/png;base64,{data}">'
+        )
+
+    def _settle(self, figure: Figure) -> None:
+        """Give the axes the places that the first figure found for them: looking again takes longer than drawing."""
+        if self._places and len(self._places) == len(figure.axes):
+            figure.set_layout_engine("none")
+            for axes, place in zip(figure.axes, self._places):
+                axes.set_position(place)
+        else:
+            figure.draw_without_rendering()
+            self._places = [axes.get_position() for axes in figure.axes]
 
     def widget(self) -> Any:
         """A fresh widget: the sliders above the picture, wired together."""
