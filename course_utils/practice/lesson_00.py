@@ -236,7 +236,8 @@ APPLY_LAYER = Exercise(
 ''',
     hints=(
         "The message names two shapes, in the order of the product. In a matrix product the two inner numbers must be equal.",
-        "The weight has one row an output. Which operation turns its rows into columns? It is not a reshape.",
+        "The weight has one row an output. Which operation turns its rows into columns? It is not a reshape: that one cuts "
+        "the same list of numbers into other rows.",
         "weight.T has shape (d, outputs), and (N, d) @ (d, outputs) is (N, outputs).",
     ),
     reference=apply_layer,
