@@ -50,8 +50,9 @@ BREAKS: dict[str, tuple[str, str, str, bool]] = {
     "the legend of a figure": (FIGURE, "squares", "cubes", True),
     "the number of points of a curve": (FIGURE, "[1, 2, 3], [1, 4, 9]", "[1, 2], [1, 4]", True),
     "the alt text of a figure": (FIGURE, "rises", "falls", True),
-    # Pictures are not compared: what a curve must show is held by a claim beside it.
-    "the height of a curve": (FIGURE, "[1, 4, 9]", "[9, 4, 1]", False),
+    "which way a curve runs": (FIGURE, "[1, 4, 9]", "[9, 4, 1]", True),
+    # Pictures are not compared: how high a curve must be is held by a claim beside it.
+    "the height of a curve": (FIGURE, "[1, 4, 9]", "[2, 8, 18]", False),
     "the verdict of a check": (VERDICT, "Status.CORRECT", "Status.NOT_YET", True),
     "one output more": ("print(1)", "print(1)", "print(1)\n1", True),
     "one output less": ("print(1)\n2", "\n2", "", True),
