@@ -191,7 +191,7 @@ def main(arguments: "list[str]") -> int:
     except PermissionError as error:
         print(f"{error.filename} cannot be written: copy the course to a folder of your own.", file=sys.stderr)
     except OSError as error:
-        print(f"The environment could not be made ({error}): mend that, then run it again.", file=sys.stderr)
+        print(f"The environment could not be made ({error}): repair that, then run it again.", file=sys.stderr)
     except KeyboardInterrupt:
         print("\nStopped: the same command starts again.", file=sys.stderr)
         return 130

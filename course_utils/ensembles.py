@@ -324,7 +324,8 @@ def member_batches(
 def benchmark(*, members: int = 32, repeats: int = 5) -> dict[str, float]:
     """Time K seeds at once against one seed in the plain loop: 1-64-64-1, 96 points, batches of 32, 501 Adam steps.
 
-    Both sides evaluate in the same way; the measurements alternate, so that a busy machine slows both.
+    One thread, as in the lessons, and neither side evaluates. The measurements alternate, so that a busy machine slows
+    both.
 
     Args:
         members: K.
@@ -353,11 +354,16 @@ def benchmark(*, members: int = 32, repeats: int = 5) -> dict[str, float]:
     def many() -> None:
         fit_many(make_model, data, seeds=range(members), **options)
 
-    options["epochs"] = 2
-    plain()  # The first calls load libraries.
-    many()
-    options["epochs"] = 167
-    times = [(seconds(plain), seconds(many)) for _ in range(repeats)]
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        options["epochs"] = 2
+        plain()  # The first calls load libraries.
+        many()
+        options["epochs"] = 167
+        times = [(seconds(plain), seconds(many)) for _ in range(repeats)]
+    finally:
+        torch.set_num_threads(threads)
     plain_seconds, many_seconds = (statistics.median(side) for side in zip(*times, strict=True))
     return {
         "plain_seconds": plain_seconds,

@@ -44,9 +44,9 @@ MISLEADING = (
 # What installers say when they fail, and what helps.
 SENTENCES = {
     r"no space left|os error (28|112)\b": "The disk is full: free some space",
-    r"hash mismatch|hashes.* not match": "A package is not the one that the lock names: mend your mirror",
+    r"hash mismatch|hashes.* not match": "A package is not the one that the lock names: repair your mirror",
     r"connect|dns error|name resolution|resolve host|timed out|failed to fetch": (
-        "The packages cannot be fetched: connect to the internet, or mend pip's mirror settings"
+        "The packages cannot be fetched: connect to the internet, or repair pip's mirror settings"
     ),
     r"permission denied|access is denied|read-only": "A file cannot be written: close what is using .venv",
 }
