@@ -13,10 +13,10 @@ def wave(x: Tensor) -> Tensor:
     return torch.sin(4 * x + 0.7)
 
 
-def noisy_wave(n: int, *, noise: float, sets: int = 1, seed: int = 0) -> Pair:
+def noisy_wave(n: int, *, noise: float, sets: int = 1, seed: int = 0, reach: float = 1.0) -> Pair:
     """Training sets drawn from the wave, each with its own inputs and its own noise.
 
-    The inputs are stratified: −1…1 is cut into n equal cells and one input is drawn in each, so that no set is
+    The inputs are stratified: −reach…reach is cut into n equal cells and one input is drawn in each, so that no set is
     left without points at one end.
 
     Args:
@@ -24,6 +24,7 @@ def noisy_wave(n: int, *, noise: float, sets: int = 1, seed: int = 0) -> Pair:
         noise: standard deviation of the Gaussian noise on y.
         sets: how many training sets.
         seed: which random draw.
+        reach: how far from 0 the inputs go.
 
     Returns:
         x of shape (sets, n), ascending, and y of shape (sets, n), both float64.
@@ -38,4 +39,5 @@ def noisy_wave(n: int, *, noise: float, sets: int = 1, seed: int = 0) -> Pair:
     generator = torch.Generator().manual_seed(seed)
     place = torch.rand(sets, n, generator=generator, dtype=torch.float64)
     x = (torch.arange(n, dtype=torch.float64) + place) * (2 / n) - 1
+    x = reach * x
     return x, wave(x) + noise * torch.randn(sets, n, generator=generator, dtype=torch.float64)
