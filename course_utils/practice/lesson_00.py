@@ -13,8 +13,11 @@ from torch import Tensor, nn
 from torch.optim import SGD, Adam, Optimizer
 
 from course_utils.data import tabular
-from course_utils.practice.exercise import Checks, Exercise, Investigation, Mistake
+from course_utils.practice.check import Checks
+from course_utils.practice.exercise import Exercise
+from course_utils.practice.investigation import Investigation
 from course_utils.practice.quiz import Choice, Question, Quiz
+from course_utils.practice.task import Mistake
 
 # ---- 00.1 ---------------------------------------------------------------------------------------------------------
 
@@ -97,8 +100,8 @@ def _mse_in_a_loop(prediction: Tensor, target: Tensor) -> float:
     return sum((row[0] - t) ** 2 for row, t in pairs) / len(target)
 
 
-def _mse_by_torch(prediction: Tensor, target: Tensor) -> Tensor:
-    return F.mse_loss(prediction, target.reshape(-1, 1))
+def _mse_by_numpy(prediction: Tensor, target: Tensor) -> Any:
+    return np.mean((prediction.numpy().ravel() - target.numpy()) ** 2)
 
 
 def _mse_by_einsum(prediction: Tensor, target: Tensor) -> Tensor:
@@ -171,7 +174,7 @@ MEAN_SQUARED_ERROR = Exercise(
             "You return one squared error a row. Average them: a loss is one number.",
         ),
     ),
-    styles=(_mse_in_a_loop, _mse_by_torch, _mse_by_einsum),
+    styles=(_mse_in_a_loop, _mse_by_numpy, _mse_by_einsum),
     start="Begin with the shapes: what is prediction - target for N = 3?",
     praise="It agrees with a plain loop over the rows for every N tried.",
     cases=_mse_cases,
@@ -287,6 +290,10 @@ class LinearModel(nn.Linear):
         self.first = _flat(self)
         self.note = "no: step() was not called"
 
+    def __repr__(self) -> str:
+        weight, bias = self.weight.flatten().tolist(), self.bias.item()
+        return f"Linear with weight {[round(w, 3) for w in weight]}, bias {bias:.3g}, old gradients all 1"
+
 
 def _flat(model: nn.Module) -> Tensor:
     """All weights in one row, detached from the graph."""
@@ -357,10 +364,11 @@ def _step_sets_gradients(model: nn.Module, optimizer: Optimizer, x: Tensor, y: T
 
 
 def _see_step(arguments: tuple[Any, ...], result: Any) -> dict[str, Any]:
-    """The loss, the weights, and whether they moved; if not, why not."""
+    """The loss, the weights, whether they moved (if not, why not), and the state in which the model is left."""
     model: LinearModel = arguments[0]
     moved = not torch.equal(_flat(model), model.first)
-    return {"loss": result, "weights after": _flat(model), "moved": "yes" if moved else model.note}
+    state = f"{'training' if model.training else 'evaluation'} mode, {str(model.weight.dtype).removeprefix('torch.')}"
+    return {"loss": result, "weights after": _flat(model), "moved": "yes" if moved else model.note, "model": state}
 
 
 def _broken_step(
@@ -383,6 +391,10 @@ def _broken_step(
         return shown
 
     return step
+
+
+def _step_in_evaluation_mode(model: nn.Module, optimizer: Optimizer, x: Tensor, y: Tensor) -> float:
+    return _broken_step("zbs")(model.eval(), optimizer, x, y)
 
 
 def _step_by_hand(sign: int) -> Callable[[nn.Module, Optimizer, Tensor, Tensor], float]:
@@ -437,15 +449,16 @@ TRAINING_STEP = Exercise(
         Mistake(
             _broken_step("zs"),
             "The weights stand still: when step() ran there was no gradient. Either backward() is missing, or it comes after "
-            "step(), or zero_grad() stands between the two.",
+            "step(), or zero_grad() stands between the two, or backward() ran on a copy of the model.",
         ),
         Mistake(
             _broken_step("sb"),
-            "step() ran before backward(): it followed the gradients of an earlier step, not of this loss. Go backward first, then update.",
+            "When step() ran, backward() had not been called for this loss: it followed the gradients of an earlier step. "
+            "Call zero_grad() and backward() first, then update.",
         ),
         Mistake(
             _broken_step("zb"),
-            "The gradients are there, but nobody uses them: optimizer.step() is missing.",
+            "The weights did not move: optimizer.step() was never called. It comes last, after backward().",
         ),
         Mistake(
             _broken_step("zbsl"),
@@ -471,6 +484,16 @@ TRAINING_STEP = Exercise(
         Mistake(
             _broken_step("zbs", F.l1_loss),
             "Your loss averages absolute errors. The exercise asks for the mean squared error.",
+        ),
+        Mistake(
+            _broken_step("zbs", lambda prediction, target: ((prediction - target.squeeze(1)) ** 2).mean()),
+            "The broadcasting trap: prediction is (N, 1), and the target that you subtract is (N,), so each prediction meets "
+            "every target. Leave y as it is: (N, 1) already fits.",
+        ),
+        Mistake(
+            _step_in_evaluation_mode,
+            "The step is right, but you leave the model in evaluation mode. It makes no difference to this model, but some "
+            "layers of later lessons do their work in training mode only. Leave out model.eval().",
         ),
     ),
     styles=(_step_clears_first, _step_sets_gradients),
@@ -524,8 +547,11 @@ _LIMIT_MISTAKES = (
 
 
 def _accept_rate(answer: Any) -> str:
-    rate = float(answer)
-    if isinstance(answer, bool) or not math.isfinite(rate) or rate <= 0:
+    if isinstance(answer, (str, bytes)):
+        return "That is text. Write the number without quotation marks."
+    number = answer.item() if isinstance(answer, (Tensor, np.ndarray, np.generic)) else answer
+    rate = float(number)
+    if isinstance(number, bool) or not math.isfinite(rate) or rate <= 0:
         return "A learning rate is a number above 0."
     for mistake in _LIMIT_MISTAKES:
         if abs(rate / mistake.answer - 1) < _SLACK:
@@ -554,7 +580,7 @@ LARGEST_RATE = Investigation(
     ),
     reference=0.248,
     mistakes=_LIMIT_MISTAKES,
-    styles=(0.25, torch.tensor(0.245, dtype=torch.float64)),
+    styles=(0.25, torch.tensor(0.245, dtype=torch.float64), np.array([0.25])),
     start="Try path, losses = descend(x, y, 0.1, steps=1000) and look at losses[-1].",
     praise="Measured again in NumPy: a little below your rate it converges, a little above it the loss grows without end.",
     accept=_accept_rate,

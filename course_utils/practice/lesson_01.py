@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import math
+import operator
 from collections.abc import Iterator
 from typing import Any
 
@@ -12,8 +13,12 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from course_utils.practice.exercise import Checks, Exercise, Investigation, Mistake
+from course_utils.practice.check import Checks
+from course_utils.practice.exercise import Exercise
+from course_utils.practice.investigation import Investigation
 from course_utils.practice.quiz import Choice, Question, Quiz
+from course_utils.practice.task import Mistake
+from course_utils.practice.verdict import short
 
 # ---- 01.1 ---------------------------------------------------------------------------------------------------------
 
@@ -21,7 +26,7 @@ from course_utils.practice.quiz import Choice, Question, Quiz
 def _prediction_cases() -> Iterator[tuple[Tensor, Tensor]]:
     """(R, n) predictions and (n,) truths, from a tiny hand-made one to random shapes."""
     yield (
-        torch.tensor([[1.0, 2.0], [3.0, 2.0]], dtype=torch.float64),
+        torch.tensor([[1.0, 4.0], [3.0, 4.0]], dtype=torch.float64),
         torch.tensor([1.0, 2.0], dtype=torch.float64),
     )
     generator = torch.Generator().manual_seed(1)
@@ -94,6 +99,34 @@ BIAS_VARIANCE = Exercise(
         ),
         Mistake(
             lambda predictions, truth: (
+                ((predictions.mean(0) - truth) ** 2).mean(),
+                predictions.var(0).mean() if len(predictions) > 1 else 0.0,
+            ),
+            "Your variance is right for R = 1; for more models it divides by R − 1, the default of torch.var. Divide by R "
+            "everywhere (unbiased=False): then no special case is needed, and bias² + variance adds up to the error.",
+        ),
+        Mistake(
+            lambda predictions, truth: bias_variance(predictions, truth)[::-1],
+            "Both numbers are right, but in the wrong order: first bias², then the variance.",
+        ),
+        Mistake(
+            lambda predictions, truth: (
+                ((predictions.mean(0) - truth) ** 2).mean(),
+                ((predictions - truth) ** 2).mean(),
+            ),
+            "Your variance is the whole error: it measures how far each model is from the truth. Variance does not know the "
+            "truth; it is the scatter around the average model.",
+        ),
+        Mistake(
+            lambda predictions, truth: (
+                (predictions.mean(0) - truth).mean(),
+                predictions.var(0, unbiased=False).mean(),
+            ),
+            "Your bias keeps its sign: being too high at one input then hides being too low at another. Square the "
+            "difference at each input, then average.",
+        ),
+        Mistake(
+            lambda predictions, truth: (
                 ((predictions - truth) ** 2).mean(),
                 predictions.var(0, unbiased=False).mean(),
             ),
@@ -158,7 +191,9 @@ def _loss_cases() -> Iterator[tuple[list[float], int]]:
     yield [3.0, 2.0, 2.5, 1.5, 2.0, 1.4, 1.6, 1.7], 2
     yield [3.0, 2.0, 2.5, 2.4, 2.3, 1.0], 3
     yield [3.0, 2.0, 2.5, 2.4, 2.3, 2.2, 1.0], 5
-    yield [2e6, 1e6, 3e6, 3e6], 2  # a loss may be larger than any number one starts from
+    yield [3.0, 2.0, 2.0, 2.5], 2  # an equal loss is an epoch without improvement
+    yield [1.0, 0.99999, 0.99998, 1.5], 1  # a small improvement is one
+    yield [2e30, 1e30, 3e30, 3e30], 2  # a loss may be larger than any number one starts from
     generator = np.random.default_rng(2)
     for _ in range(30):
         epochs = int(generator.integers(2, 25))
@@ -199,6 +234,26 @@ def _early_stop_with_counter(losses: list[float], patience: int) -> tuple[int, i
 
 def _stop_one_late(losses: list[float], patience: int) -> tuple[int, int]:
     return early_stop(losses, patience + 1)
+
+
+def _stop_one_early(losses: list[float], patience: int) -> tuple[int, int]:
+    return early_stop(losses, patience - 1)
+
+
+def _stop_one_early_after_a_bad_epoch(losses: list[float], patience: int) -> tuple[int, int]:
+    return early_stop(losses, max(1, patience - 1))
+
+
+def _stop_ties_do_not_count(losses: list[float], patience: int) -> tuple[int, int]:
+    bad, best = 0, 0
+    for epoch, loss in enumerate(losses):
+        if loss < losses[best]:
+            bad, best = 0, epoch
+        elif loss > losses[best]:
+            bad += 1
+        if bad >= patience:
+            return epoch, best
+    return len(losses) - 1, best
 
 
 def _stop_against_last_epoch(losses: list[float], patience: int) -> tuple[int, int]:
@@ -288,6 +343,20 @@ EARLY_STOP = Exercise(
         Mistake(
             _stop_one_late,
             "You train one epoch too long. With patience 1, the first epoch without improvement is already the last one.",
+        ),
+        Mistake(
+            _stop_one_early,
+            "You stop one epoch too early. With patience 1, the first epoch without improvement is the last one, and the very "
+            "first epoch always improves.",
+        ),
+        Mistake(
+            _stop_one_early_after_a_bad_epoch,
+            "You stop one epoch too early as soon as patience is 2 or more: count as many bad epochs in a row as patience says.",
+        ),
+        Mistake(
+            _stop_ties_do_not_count,
+            "An equal loss is no improvement, so it counts as a bad epoch. In your version it counts as neither, and a loss that "
+            "only stays the same would keep the training alive for ever.",
         ),
         Mistake(
             _stop_against_last_epoch,
@@ -402,8 +471,24 @@ def _wrong_error(
     return float(sum(losses)) / (len(x) if weighted else len(pairs))
 
 
-def _see_error_and_mode(arguments: tuple[Any, ...], result: Any) -> tuple[Any, bool]:
-    return result, arguments[0].training
+def _wrong_flag(model: nn.Module, x: Tensor, y: Tensor, batch_size: int) -> float:
+    was_training = model.training
+    model.eval()
+    error = _error_in_one_piece(model, x, y, batch_size)
+    model.training = was_training
+    return error
+
+
+def _wrong_last_batch(model: nn.Module, x: Tensor, y: Tensor, batch_size: int) -> float:
+    trial = copy.deepcopy(model).eval()
+    pairs = zip(x.split(batch_size), y.split(batch_size))
+    return sum(F.mse_loss(trial(xb), yb).item() * batch_size for xb, yb in pairs) / len(x)
+
+
+def _see_error_and_mode(arguments: tuple[Any, ...], result: Any) -> dict[str, Any]:
+    """The error and the mode of every layer: what dropout does is up to the dropout layer's own flag."""
+    modes = {"training" if layer.training else "evaluation" for layer in arguments[0].modules()}
+    return {"error": result, "mode afterwards": modes.pop() if len(modes) == 1 else "not the same in all layers"}
 
 
 def _expected_error(model: nn.Module, x: Tensor, y: Tensor, batch_size: int) -> float:
@@ -455,7 +540,8 @@ VALIDATION_ERROR = Exercise(
         ),
         Mistake(
             lambda model, x, y, batch_size: _wrong_error(model, x, y, batch_size, mode=None, weighted=True, after=None),
-            "Each sample has its weight now, but dropout still drops: in training mode the error is random. Use evaluation mode while you measure.",
+            "Each sample has its weight now, but dropout still drops: in training mode the error is random. Use evaluation mode while "
+            "you measure: `model.eval()` reaches every layer inside, `model.training = False` only the outermost.",
         ),
         Mistake(
             lambda model, x, y, batch_size: _wrong_error(
@@ -492,6 +578,15 @@ VALIDATION_ERROR = Exercise(
             "And you always end in training mode: put back the mode that you found.",
         ),
         Mistake(
+            _wrong_flag,
+            "The number is right, but the dropout layer inside stays in evaluation mode: `model.training = …` sets the flag of "
+            "the outermost module only, and a shallow copy shares its layers. `model.train(mode)` reaches every layer.",
+        ),
+        Mistake(
+            _wrong_last_batch,
+            "Nearly: you weight each batch by batch_size, but the last one may be smaller. Weight it by its own size, len(xb).",
+        ),
+        Mistake(
             lambda model, x, y, batch_size: _error_in_one_piece(model, x, y, batch_size) * len(y),
             "You return the sum over samples. Divide by their number, or more data will look like a worse model.",
         ),
@@ -508,7 +603,7 @@ VALIDATION_ERROR = Exercise(
 
 
 class Scripted:
-    """A stand-in for training: step k sets the weight to k, and the k-th validation gives the k-th loss."""
+    """A stand-in for validation: after k steps, as the model's first weight shows, it gives the k-th loss."""
 
     def __init__(self, losses: list[float]) -> None:
         self.losses = losses
@@ -520,28 +615,43 @@ class Scripted:
         return self.losses[position] if 0 <= position < len(self.losses) else 9.0
 
 
-def _train_step(model: nn.Module) -> None:
-    with torch.no_grad():
-        for parameter in model.parameters():
-            parameter.add_(1.0)
+class Step:
+    """A stand-in for training: each call adds 1 to the weights and leaves its own number in the buffers.
+
+    So a second run does not repeat the first, just as with batches drawn at random.
+    """
+
+    def __init__(self) -> None:
+        self.calls = 0
+        self.__name__ = "train_step"
+
+    def __call__(self, model: nn.Module) -> None:
+        """Train for one epoch."""
+        self.calls += 1
+        with torch.no_grad():
+            for parameter in model.parameters():
+                parameter.add_(1.0)
+            for buffer in model.buffers():
+                buffer.fill_(self.calls)
 
 
 def _training_cases() -> Iterator[tuple[nn.Module, Any, Any, int]]:
-    """A model whose weight counts the steps, and scripted losses with early, late and tied minima."""
+    """A model whose weights count the steps, and scripted losses with early, late, tied, close and huge minima."""
     generator = np.random.default_rng(4)
-    scripts = [[2.0, 1.0, 3.0], [1.0], [3.0, 2.0, 1.0], [1.0, 2.0, 3.0], [2.0, 1.0, 1.0, 2.0], [5e6, 4e6, 6e6]]
+    scripts = [[2.0, 1.0, 3.0], [1.0], [3.0, 2.0, 1.0], [1.0, 2.0, 3.0], [2.0, 1.0, 1.0, 2.0]]
+    scripts += [[1.0, 0.99999, 2.0], [5e30, 4e30, 6e30]]
     scripts += [
         [round(float(value), 2) for value in generator.random(int(n))] for n in generator.integers(2, 9, size=6)
     ]
     for losses in scripts:
-        model = nn.Sequential(nn.Linear(1, 1), nn.Linear(1, 1)).double()
-        for parameter in model.parameters():
-            nn.init.zeros_(parameter)
-        yield model, _train_step, Scripted(losses), len(losses)
+        model = nn.Sequential(nn.Linear(1, 1), nn.BatchNorm1d(1)).double()
+        for tensor in model.state_dict().values():
+            tensor.zero_()
+        yield model, Step(), Scripted(losses), len(losses)
 
 
 def keep_best(model: nn.Module, train_step: Any, validate: Any, epochs: int) -> float:
-    best_loss, best_state = math.inf, copy.deepcopy(model.state_dict())
+    best_loss, best_state = float("inf"), copy.deepcopy(model.state_dict())
     for _ in range(epochs):
         train_step(model)
         loss = validate(model)
@@ -551,16 +661,23 @@ def keep_best(model: nn.Module, train_step: Any, validate: Any, epochs: int) -> 
     return best_loss
 
 
-def _keep_best_by_replay(model: nn.Module, train_step: Any, validate: Any, epochs: int) -> float:
-    """Find the best epoch on a copy first, then train the model that far: no weights are ever stored."""
-    trial = copy.deepcopy(model)
-    losses = []
+def _keep_best_by_script(model: nn.Module, train_step: Step, validate: Scripted, epochs: int) -> float:
+    """What must come out, read from the script: nothing is trained, nothing is kept."""
+    lowest = min(validate.losses[:epochs])
+    with torch.no_grad():
+        for tensor in model.state_dict().values():
+            tensor.fill_(validate.losses.index(lowest) + 1)
+    return lowest
+
+
+def _keep_best_as_model(model: nn.Module, train_step: Any, validate: Any, epochs: int) -> Any:
+    losses, history = [], []
     for _ in range(epochs):
-        train_step(trial)
-        losses.append(validate(trial))
-    for _ in range(losses.index(min(losses)) + 1):
         train_step(model)
-    return min(losses)
+        losses.append(validate(model))
+        history.append(copy.deepcopy(model))
+    model.load_state_dict(history[int(np.argmin(losses))].state_dict())
+    return np.min(losses)
 
 
 def _keep_best_with_clones(model: nn.Module, train_step: Any, validate: Any, epochs: int) -> Tensor:
@@ -625,8 +742,34 @@ def _keep_and_return_last(model: nn.Module, train_step: Any, validate: Any, epoc
     return seen[-1]
 
 
-def _see_loss_and_weight(arguments: tuple[Any, ...], result: Any) -> tuple[Any, list[float]]:
-    return result, [float(parameter.detach().flatten()[0]) for parameter in arguments[0].parameters()]
+def _keep_parameters(model: nn.Module, train_step: Any, validate: Any, epochs: int) -> float:
+    best_loss, kept = math.inf, [parameter.detach().clone() for parameter in model.parameters()]
+    for _ in range(epochs):
+        train_step(model)
+        loss = validate(model)
+        if loss < best_loss:
+            best_loss, kept = loss, [parameter.detach().clone() for parameter in model.parameters()]
+    for parameter, value in zip(model.parameters(), kept):
+        parameter.data.copy_(value)
+    return best_loss
+
+
+def _keep_by_replay(model: nn.Module, train_step: Any, validate: Any, epochs: int) -> float:
+    trial, losses = copy.deepcopy(model), []
+    for _ in range(epochs):
+        train_step(trial)
+        losses.append(validate(trial))
+    for _ in range(losses.index(min(losses)) + 1):
+        train_step(model)
+    return min(losses)
+
+
+def _see_loss_and_state(arguments: tuple[Any, ...], result: Any) -> dict[str, Any]:
+    """The loss and every number of the model's state: each is the epoch that it comes from."""
+    model: nn.Module = arguments[0]
+    tensors = {"weights": model.parameters(), "buffers": model.buffers()}
+    seen = {kind: [float(tensor.detach().flatten()[0]) for tensor in found] for kind, found in tensors.items()}
+    return {"loss": result, **seen}
 
 
 KEEP_BEST = Exercise(
@@ -681,13 +824,23 @@ KEEP_BEST = Exercise(
             _keep_and_return_last,
             "The model has its best weights, but you return the last loss instead of the lowest.",
         ),
+        Mistake(
+            _keep_parameters,
+            "The parameters are right, but a model's state holds more: buffers, such as the running mean of a BatchNorm layer, "
+            "change in training too, and yours are the last ones. model.state_dict() holds both: keep a copy of that.",
+        ),
+        Mistake(
+            _keep_by_replay,
+            "You train a second time. That gives the same model only if every epoch can be repeated exactly, and most cannot: "
+            "batches are drawn at random. Keep a copy while the best epoch goes by.",
+        ),
     ),
-    styles=(_keep_best_by_replay, _keep_best_with_clones),
+    styles=(_keep_best_as_model, _keep_best_with_clones),
     start="Begin with the loop: train_step, validate, and compare with the lowest loss so far.",
     praise="After training, the model is what it was at its best epoch, whatever came later.",
     cases=_training_cases,
-    expected=_keep_best_by_replay,
-    observe=_see_loss_and_weight,
+    expected=_keep_best_by_script,
+    observe=_see_loss_and_state,
     may_change=frozenset({"model"}),
 )
 
@@ -707,7 +860,7 @@ _SLACK = 1.15
 def _errors_over_degree(n: int, noise: float, *, sets: int = 60) -> np.ndarray:
     """Mean squared distance from the true wave, one number a degree, (11,): in another basis, by another library."""
     generator = np.random.default_rng(5)
-    grid = np.linspace(-0.95, 0.95, 101)
+    grid = np.linspace(-0.9, 0.9, 101)
     truth = np.sin(4 * grid + 0.7)
     errors = np.zeros(len(_DEGREES))
     for _ in range(sets):
@@ -719,13 +872,23 @@ def _errors_over_degree(n: int, noise: float, *, sets: int = 60) -> np.ndarray:
     return errors
 
 
+def _whole(value: Any) -> int:
+    """A whole number, whichever library it comes from; −1 for anything else."""
+    if isinstance(value, bool) or (isinstance(value, Tensor) and value.dtype == torch.bool):
+        return -1
+    try:
+        return operator.index(value)
+    except TypeError:
+        return -1
+
+
 def _accept_degrees(answer: Any) -> str:
     if not isinstance(answer, dict) or set(answer) != set(_SETTINGS):
         return f"A dict with the keys {', '.join(map(repr, _SETTINGS))} is expected."
     for name, (n, noise) in _SETTINGS.items():
-        degree = answer[name]
-        if isinstance(degree, bool) or not isinstance(degree, (int, np.integer)) or degree not in _DEGREES:
-            return f"For {name!r}, a whole number from 0 to 10 is expected, not {degree!r}."
+        degree = _whole(answer[name])
+        if degree not in _DEGREES:
+            return f"For {name!r}, a whole number from 0 to 10 is expected, not {short(answer[name])} ({type(answer[name]).__name__})."
         errors = _errors_over_degree(n, noise)
         if errors[degree] > _SLACK * errors.min():
             side = (

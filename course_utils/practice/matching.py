@@ -17,7 +17,8 @@ _SINGLE = (torch.float16, torch.bfloat16, torch.float32)
 def difference(yours: Any, expected: Any, *, tolerance: float) -> str:
     """What is wrong with ``yours``, as a sentence; empty if it is the same as ``expected``.
 
-    Numbers may come as Python, NumPy or one-element tensors without dimensions. Tuples and lists are interchangeable.
+    Numbers may come as Python, NumPy or one-element tensors without dimensions. Tuples and lists are interchangeable;
+    a tensor or array with one dimension will do for them.
 
     Args:
         yours: the learner's result, of any type.
@@ -29,6 +30,10 @@ def difference(yours: Any, expected: Any, *, tolerance: float) -> str:
     if yours is Ellipsis:
         return "Your function gave back the placeholder `...`."
     if inspect.isgenerator(yours):
+        if yours.gi_code.co_name == "<genexpr>":
+            return (
+                "Your function gave back a generator: that is what (… for … in …) makes. Write square brackets instead."
+            )
         return "Your function gave back a generator. Use return instead of yield."
     if isinstance(expected, torch.Tensor) and expected.ndim > 0:
         return _tensor_difference(yours, expected, tolerance)
@@ -87,9 +92,8 @@ def _tensor_difference(yours: Any, expected: torch.Tensor, tolerance: float) -> 
 
 
 def _sequence_difference(yours: Any, expected: Sequence[Any], tolerance: float) -> str:
-    if isinstance(yours, torch.Tensor) and yours.ndim == 1:
-        yours = list(yours)
-    if not isinstance(yours, (tuple, list)):
+    row = isinstance(yours, (torch.Tensor, np.ndarray)) and yours.ndim == 1
+    if not row and not isinstance(yours, (tuple, list)):
         return f"You gave back {_kind(yours)}; {len(expected)} values are expected."
     if len(yours) != len(expected):
         return f"You gave back {len(yours)} values; {len(expected)} are expected."
@@ -121,7 +125,7 @@ def common_factor(yours: Sequence[Any], expected: Sequence[Any]) -> float | None
     try:
         a = torch.cat([torch.as_tensor(value, dtype=torch.float64).detach().flatten() for value in yours])
         b = torch.cat([torch.as_tensor(value, dtype=torch.float64).detach().flatten() for value in expected])
-    except (TypeError, ValueError, RuntimeError):
+    except (TypeError, ValueError, RuntimeError, OverflowError):
         return None
     if a.shape != b.shape or not bool((b != 0).any()):
         return None
@@ -130,22 +134,43 @@ def common_factor(yours: Sequence[Any], expected: Sequence[Any]) -> float | None
     return factor if same and len(set(b.tolist())) > 1 and abs(factor - 1) > 1e-4 else None
 
 
-def changed(old: Any, new: Any) -> bool:
-    """Whether a value was changed in place, given a copy from before."""
-    if isinstance(old, torch.nn.Module):
-        frozen = [[p.requires_grad for p in model.parameters()] for model in (old, new)]
-        return frozen[0] != frozen[1] or changed(dict(old.state_dict()), dict(new.state_dict()))
+def condition(value: Any) -> dict[str, Any]:
+    """All that a function could change about its input in place, copied; the keys are words for a sentence."""
+    if isinstance(value, torch.nn.Module):
+        layers, parameters = list(value.modules()), list(value.parameters())
+        return {
+            "its weights or buffers": snapshot(dict(value.state_dict())),
+            "requires_grad of its parameters": [parameter.requires_grad for parameter in parameters],
+            "the gradients of its parameters": [snapshot(parameter.grad) for parameter in parameters],
+            "the mode of its layers": [layer.training for layer in layers],
+            "the settings of its layers": [(type(layer).__name__, layer.extra_repr()) for layer in layers],
+        }
+    if isinstance(value, torch.Tensor):
+        return {"its values": snapshot(value), "its requires_grad": value.requires_grad}
+    return {"its values": snapshot(value)}
+
+
+def changed(before: dict[str, Any], after: dict[str, Any]) -> str:
+    """What differs between two conditions of one value, in words; empty if nothing does."""
+    return next((what for what, old in before.items() if not _same(old, after[what])), "")
+
+
+def _same(old: Any, new: Any) -> bool:
+    if type(old) is not type(new):
+        return False
     if isinstance(old, torch.Tensor):
-        return old.shape != new.shape or not torch.equal(torch.nan_to_num(old.detach()), torch.nan_to_num(new.detach()))
+        if old.shape != new.shape or old.dtype != new.dtype:
+            return False
+        return bool(((old == new) | (old.isnan() & new.isnan())).all())
     if isinstance(old, np.ndarray):
-        return not np.array_equal(old, new, equal_nan=old.dtype.kind in "fc")
+        return np.array_equal(old, new, equal_nan=old.dtype.kind in "fc")
     if isinstance(old, dict):
-        return set(old) != set(new) or any(changed(old[key], new[key]) for key in old)
+        return set(old) == set(new) and all(_same(old[key], new[key]) for key in old)
     if isinstance(old, (list, tuple)):
-        return len(old) != len(new) or any(changed(a, b) for a, b in zip(old, new))
+        return len(old) == len(new) and all(_same(a, b) for a, b in zip(old, new))
     if isinstance(old, (bool, int, float, str)):
-        return old != new and old == old
-    return False
+        return old == new or old != old
+    return True
 
 
 def snapshot(value: Any) -> Any:

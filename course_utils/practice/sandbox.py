@@ -1,25 +1,27 @@
 """Run a learner's function so that nothing it does can hang, crash or quietly change the check.
 
 The call happens in its own thread with a deadline, on every system the same way. When the deadline passes, an
-exception is raised inside that thread; code that never returns to Python (one endless C call)
-cannot be stopped, only left behind.
+exception is raised inside that thread. Two kinds of code cannot be stopped so. One waits in C and lets others run
+(a lock, a socket): it is left behind. The other works in C and holds the interpreter, such as ``sum(range(10**12))``:
+nothing else runs meanwhile, not even the deadline, so the verdict comes when the call ends, or the learner restarts
+the kernel. Only a process of its own could end it, and a notebook's function cannot be sent to one on every system.
 """
 
 from __future__ import annotations
 
 import ctypes
-import io
 import linecache
 import random
 import sys
 import threading
 import time
 import traceback
-from collections.abc import Callable, Iterator
+import warnings
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, TextIO
+from typing import Any, TextIO, cast
 
 import numpy as np
 import torch
@@ -81,16 +83,27 @@ def run(function: Callable[[], Any], *, seconds: float) -> Outcome:
 def steady() -> Iterator[None]:
     """A world that is the same for every check, put back afterwards.
 
-    Random numbers, torch's default dtype and threads, and where print goes may all be changed inside; the cells
-    after the check must not notice. Whether gradients are on belongs to a thread, so `run` starts afresh anyway.
+    Random numbers, warning filters, where print goes, and torch's default dtype, threads, anomaly mode and
+    deterministic algorithms may all be changed inside; the cells after the check must not notice. Whether gradients
+    are on belongs to a thread, so `run` starts afresh anyway. Warnings are silent: one from the inside of a library
+    would stand above the verdict, which says it better.
     """
     python, numbers, generator = random.getstate(), np.random.get_state(), torch.get_rng_state()  # noqa: NPY002
     dtype, threads, out = torch.get_default_dtype(), torch.get_num_threads(), sys.stdout
+    anomaly = torch.is_anomaly_enabled(), torch.is_anomaly_check_nan_enabled()
+    # Not use_deterministic_algorithms, which loads the compiler: over a second at the first check.
+    deterministic = torch.get_deterministic_debug_mode()
     torch.set_default_dtype(torch.float32)
-    sys.stdout = _Brief(out)
+    torch.autograd.set_detect_anomaly(False)
+    torch.set_deterministic_debug_mode(0)
+    sys.stdout = cast(TextIO, _Brief(out))
     try:
-        yield
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
     finally:
+        torch.autograd.set_detect_anomaly(*anomaly)
+        torch.set_deterministic_debug_mode(deterministic)
         sys.stdout = out
         torch.set_default_dtype(dtype)
         if torch.get_num_threads() != threads:
@@ -100,11 +113,15 @@ def steady() -> Iterator[None]:
         torch.set_rng_state(generator)
 
 
-class _Brief(io.TextIOBase):
-    """Passes on the first words that a function prints: it is called on many inputs."""
+class _Brief:
+    """Passes on the first words that a function prints: it is called on many inputs. Else it is like ``out``."""
 
     def __init__(self, out: TextIO, *, characters: int = 1000) -> None:
         self._out, self._left = out, characters
+
+    def __getattr__(self, name: str) -> Any:
+        """Encoding, flush, isatty, … of the stream behind."""
+        return getattr(self._out, name)
 
     def write(self, text: str) -> int:
         part = text[: self._left]
@@ -112,6 +129,23 @@ class _Brief(io.TextIOBase):
         if part:
             self._out.write(part if self._left else f"{part} …\n")
         return len(text)
+
+    def writelines(self, lines: Iterable[str]) -> None:
+        for line in lines:
+            self.write(line)
+
+    def close(self) -> None:
+        """Nothing: the notebook still needs the stream."""
+
+
+def said(error: BaseException, *, limit: int = 300) -> str:
+    """The first line of what an exception says, not longer than ``limit``."""
+    try:
+        lines = str(error).strip().splitlines()
+    except Exception:  # a learner's own exception may be broken
+        lines = []
+    line = lines[0] if lines else "no message"
+    return line if len(line) <= limit else line[: limit - 1] + "…"
 
 
 def explain(error: BaseException, owner: object) -> str:
@@ -121,10 +155,10 @@ def explain(error: BaseException, owner: object) -> str:
         error: what it raised.
         owner: the learner's function, whose file tells its lines from those of libraries.
     """
-    text = str(error).strip().splitlines()[0] if str(error).strip() else "no message"
+    text = f"{type(error).__name__}: {said(error)}"
+    hint = next((advice for sign, advice in _ADVICE if sign in text), "")
     where = _place(error.__traceback__, owner)
-    hint = next((advice for sign, advice in _ADVICE if sign in f"{type(error).__name__}: {error}"), "")
-    return " ".join(part for part in (f"Your code stopped: {type(error).__name__}: {text}{where}.", hint) if part)
+    return " ".join(part for part in (f"Your code stopped: {text}{where}.", hint) if part)
 
 
 #: What the commonest messages mean, for somebody who meets them for the first time.
@@ -138,6 +172,19 @@ _ADVICE = (
     (
         "requires grad. Use tensor.detach",
         "NumPy cannot hold a graph: use .item(), .detach(), or no_grad around it.",
+    ),
+    (
+        "'float' object has no attribute 'backward'",
+        "A plain number has no graph: keep the loss a tensor until backward() is done, and take .item() after it.",
+    ),
+    (
+        "backward through the graph a second time",
+        "backward() throws the graph away when it is done: call it once for each forward pass.",
+    ),
+    (
+        "Boolean value of Tensor",
+        "`if`, `while`, `and`, `or`, min() and max() need one truth value, and this tensor holds "
+        "several numbers, or none: take one, or use .any() or .all().",
     ),
     ("Dimension out of range", "A dimension is named that the tensor does not have: print its .shape."),
     ("must match the size", "Two shapes do not fit: print both .shape before that line."),

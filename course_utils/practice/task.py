@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import ast
 import inspect
 import textwrap
 from dataclasses import dataclass
 from typing import Any
 
+from course_utils.practice import sandbox
 from course_utils.practice.verdict import Status, Verdict
 
 KINDS = ("write", "debug", "investigate")
@@ -71,12 +73,38 @@ class Task:
 
     def judge(self, attempt: Any) -> Verdict:
         """The verdict on an attempt; never raises, whatever the attempt is."""
+        try:
+            return self._judge(attempt)
+        except KeyboardInterrupt:  # the learner stops the cell
+            raise
+        except BaseException as error:  # an object may raise when it is merely looked at
+            return Verdict(
+                Status.ERROR,
+                f"What you handed in cannot be looked at ({type(error).__name__}: {sandbox.said(error)}). "
+                f"Hand in {'a plain value' if self.kind == 'investigate' else 'a plain function'}.",
+            )
+
+    def _judge(self, attempt: Any) -> Verdict:
         raise NotImplementedError
 
     def solution(self) -> str:
-        """The reference as source code under the learner's name."""
+        """The reference as the learner would write it: the stub's first lines over the reference's statements.
+
+        It runs in the notebook, which has not imported what the reference's type hints need.
+        """
         source = textwrap.dedent(inspect.getsource(self.reference))
-        return source.replace(f"def {self.reference.__name__}(", f"def {self.name}(", 1)
+        head = self.stub.splitlines()[: _function(self.stub).body[0].lineno - 1]
+        statements = _function(source).body
+        first = statements[1] if ast.get_docstring(_function(source)) else statements[0]
+        return "\n".join([*head, *source.splitlines()[first.lineno - 1 :]]) + "\n"
 
     def _untouched(self) -> Verdict:
         return Verdict(Status.NOT_ATTEMPTED, f"{self.start} `check.{self.name}.hint()` has {len(self.hints)} steps.")
+
+
+def _function(source: str) -> ast.FunctionDef:
+    """The syntax of the one function in ``source``."""
+    (function,) = ast.parse(source).body
+    if not isinstance(function, ast.FunctionDef):
+        raise TypeError(f"source: a def was expected, not {type(function).__name__}")
+    return function

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import html
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -79,6 +80,14 @@ class Verdict:
 
 def short(value: Any, *, limit: int = 160) -> str:
     """A value as the counterexample shows it: tensors with shape, numbers to six digits, long things cut."""
+    try:
+        text = _text(value, limit)
+    except Exception:  # a learner's object may be broken
+        text = f"a value of type {type(value).__name__} that cannot be shown"
+    return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def _text(value: Any, limit: int) -> str:
     import numpy as np
     import torch
 
@@ -91,19 +100,30 @@ def short(value: Any, *, limit: int = 160) -> str:
             return f"tensor({short(numbers.item())})"
         listed = short(numbers.tolist()) if numbers.numel() <= 12 else f"{numbers.numel()} numbers"
         return f"{listed}  shape {tuple(numbers.shape)}, {str(numbers.dtype).removeprefix('torch.')}"
-    if isinstance(value, bool) or value is None:
+    if isinstance(value, (float, np.floating)):
+        return f"{float(value):.6g}"
+    if isinstance(value, (np.integer, np.bool_)):
         return str(value)
-    if isinstance(value, float):
-        return f"{value:.6g}"
     if isinstance(value, (list, tuple)):
-        inner = ", ".join(short(item, limit=limit) for item in value)
-        text = f"[{inner}]" if isinstance(value, list) else f"({inner}{',' if len(value) == 1 else ''})"
-    elif isinstance(value, dict):
-        text = "{" + ", ".join(f"{key!r}: {short(item, limit=limit)}" for key, item in value.items()) + "}"
-    elif isinstance(value, torch.nn.Module):
-        text = " → ".join(type(child).__name__ for child in value.children()) or type(value).__name__
-    elif callable(value):
-        text = f"the function {getattr(value, '__name__', type(value).__name__)}"
-    else:
-        text = " ".join(repr(value).split())
-    return text if len(text) <= limit else text[: limit - 1] + "…"
+        inner = _joined((short(item, limit=limit) for item in value), limit)
+        return f"[{inner}]" if isinstance(value, list) else f"({inner}{',' if len(value) == 1 else ''})"
+    if isinstance(value, dict):
+        return "{" + _joined((f"{key!r}: {short(item, limit=limit)}" for key, item in value.items()), limit) + "}"
+    # A model that prints its numbers, or whatever else it holds, says more than the names of its layers.
+    if isinstance(value, torch.nn.Module) and type(value).__repr__ is torch.nn.Module.__repr__:
+        return " → ".join(type(child).__name__ for child in value.children()) or type(value).__name__
+    if callable(value) and not isinstance(value, torch.nn.Module):
+        return f"the function {getattr(value, '__name__', type(value).__name__)}"
+    return " ".join(repr(value).split())
+
+
+def _joined(parts: Iterable[str], limit: int) -> str:
+    """Parts with commas between them, and of very many no more than can be shown."""
+    kept: list[str] = []
+    length = 0
+    for part in parts:
+        kept.append(part)
+        length += len(part) + 2
+        if length > limit:
+            break
+    return ", ".join(kept)

@@ -63,10 +63,11 @@ def card_cell(task: Task) -> str:
     return found
 
 
-def imports(lesson: str) -> str:
-    """The import statements of the notebook's code cells."""
+def imports(lesson: str, *, before: Task | None = None) -> str:
+    """The import statements of the notebook's code cells, of all or of those before an exercise's own."""
     statements = []
-    for source in sources(lesson, "code"):
+    cells = sources(lesson, "code")
+    for source in cells[: cells.index(exercise_cell(before))] if before else cells:
         plain = "\n".join(line for line in source.splitlines() if not line.lstrip().startswith(("%", "!")))
         statements += [n for n in ast.parse(plain).body if isinstance(n, (ast.Import, ast.ImportFrom))]
     return "\n".join(ast.unparse(statement) for statement in statements)

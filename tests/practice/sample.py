@@ -8,7 +8,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from course_utils.practice.exercise import Exercise, Mistake
+from course_utils.practice.exercise import Exercise
+from course_utils.practice.task import Mistake
 from course_utils.practice.verdict import Verdict
 
 

@@ -11,7 +11,9 @@ from IPython.core.completer import provisionalcompleter
 from IPython.testing.globalipapp import start_ipython
 
 from course_utils.practice import progress
-from course_utils.practice.exercise import Checks, Investigation, Mistake
+from course_utils.practice.check import Checks
+from course_utils.practice.investigation import Investigation
+from course_utils.practice.task import Mistake
 from course_utils.practice.verdict import COLOURS, Counterexample, Status, Verdict
 from practice.sample import exercise, scaled
 
@@ -86,7 +88,14 @@ def test_unknown_exercise_lists_those_there_are() -> None:
     with pytest.raises(AttributeError, match="no exercise is called 'scald'; there are scaled"):
         _ = check.scald
     assert dir(check) == ["scaled"]
+    assert repr(check) == "The checks of this lesson: scaled."
     assert not hasattr(check, "_repr_html_")
+
+
+def test_empty_brackets_are_told_what_belongs_there(shown: list[str]) -> None:
+    Checks([exercise()]).scaled()
+    assert shown == ["◻ not attempted. Nothing was handed in. Put its name in the brackets: check.scaled(scaled)."]
+    assert not progress.mine().records("exercise")
 
 
 def test_names_are_completed_and_a_renamed_function_is_found(shown: list[str]) -> None:
@@ -96,10 +105,18 @@ def test_names_are_completed_and_a_renamed_function_is_found(shown: list[str]) -
         assert "scaled" in {found.text.lstrip(".") for found in shell.Completer.completions("check.sc", 8)}
     names: dict[str, Any] = {"__name__": "__main__"}
     exec("def my_scaled(x, c): return c * x", names)
+    shell.user_ns["hostile"] = Hostile()
     shell.user_ns["my_scaled"] = names["my_scaled"]
     shell.user_ns["check"].scaled(None)
-    assert "`my_scaled` has the same parameters" in shown[-1]
+    assert "`scaled` is still as the cell began, but `my_scaled` has the same parameters" in shown[-1]
     shell.user_ns.clear()
+
+
+class Hostile:
+    """Raises when it is asked for anything."""
+
+    def __getattr__(self, name: str) -> Any:
+        raise RuntimeError(name)
 
 
 # ---- values
@@ -118,7 +135,8 @@ def investigation(**changes: Any) -> Investigation:
     ("value", "status", "words"),
     [
         (..., Status.NOT_ATTEMPTED, "Look."),
-        ({"a": ..., "b": 1}, Status.NOT_ATTEMPTED, "Look."),
+        ({"a": ..., "b": None}, Status.NOT_ATTEMPTED, "Look."),
+        ({"a": ..., "b": 1, "c": None}, Status.NOT_YET, "still open: 'a', 'c'."),
         ({"a": torch.zeros(2)}, Status.NOT_YET, "off"),
         (1, Status.NOT_YET, "One is low."),
         (2, Status.NOT_YET, "2 is off."),

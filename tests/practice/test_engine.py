@@ -6,7 +6,7 @@ import io
 import random
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import redirect_stdout
 from typing import Any
 
@@ -16,8 +16,8 @@ import torch
 from torch import Tensor
 
 from course_utils.practice import sandbox
-from course_utils.practice.exercise import Mistake
 from course_utils.practice.stubs import is_untouched
+from course_utils.practice.task import Mistake
 from course_utils.practice.verdict import Status
 from practice.sample import judge, scaled
 
@@ -56,6 +56,10 @@ def test_error_in_a_function_that_the_learner_wrote_beside_it() -> None:
     assert "in part: return x.nothing" in judge(lambda x, c: c * part(x)).message
 
 
+def yields(x: Tensor, c: float) -> Iterator[Tensor]:
+    yield c * x
+
+
 @pytest.mark.parametrize(
     ("result", "words"),
     [
@@ -66,7 +70,8 @@ def test_error_in_a_function_that_the_learner_wrote_beside_it() -> None:
         (lambda x, c: (c * x).long(), "floating-point"),
         (lambda x, c: c * x * float("nan"), "nan"),
         (lambda x, c: iter(c * x), "tensor of shape"),
-        (lambda x, c: (value for value in x), "return instead of yield"),
+        (lambda x, c: (value for value in x), "square brackets"),
+        (yields, "return instead of yield"),
         (lambda x, c: x + c, "You add."),
     ],
 )

@@ -13,11 +13,12 @@ import numpy as np
 import pytest
 import torch
 
-from course_utils.practice.exercise import Check, Exercise
+from course_utils.practice.check import Check
+from course_utils.practice.exercise import Exercise
 from course_utils.practice.matching import difference, snapshot
 from course_utils.practice.task import KINDS, Task
 from course_utils.practice.verdict import Status, Verdict
-from practice.lessons import FUNCTIONS, TASKS, content, each_function, each_lesson, each_task
+from practice.lessons import FUNCTIONS, TASKS, content, each_function, each_lesson, each_task, imports, written
 
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::RuntimeWarning")
 
@@ -100,10 +101,13 @@ def test_reference_is_correct(task: Task) -> None:
 
 
 @each_task
-def test_shown_solution_is_correct(task: Task) -> None:
-    names = dict(vars(content(task.number[:2])))
+def test_shown_solution_runs_where_it_is_pasted(task: Task) -> None:
+    written(task.number[:2])
+    names: dict[str, Any] = {}
+    exec(imports(task.number[:2], before=task), names)
     exec(task.solution(), names)
     assert task.judge(names[task.name]).status is Status.CORRECT
+    assert task.solution().splitlines()[0].partition("=")[0] == task.stub.splitlines()[0].partition("=")[0]
 
 
 @pytest.mark.parametrize(

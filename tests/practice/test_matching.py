@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
-from course_utils.practice.matching import changed, common_factor, difference
+from course_utils.practice.matching import changed, common_factor, condition, difference
 from course_utils.practice.verdict import short
 
 
@@ -36,6 +37,11 @@ from course_utils.practice.verdict import short
         (1 + 0j, 1.0, False),
         ([1, 2], (1, 2), True),
         (torch.tensor([1, 2]), (1, 2), True),
+        (np.array([1, 2]), (1, 2), True),
+        (np.array([0.5, 2]), (0.5, 2.0), True),
+        (np.array([1, 2, 3]), (1, 2), False),
+        (np.array([[1, 2]]), (1, 2), False),
+        (np.array([1.0, 2.0]), (1, 2), False),
         ((1, 2, 3), (1, 2), False),
         (torch.zeros(2, dtype=torch.complex64), torch.zeros(2), False),
         ({"a": 1}, {"a": 1}, True),
@@ -53,6 +59,7 @@ def test_common_factor() -> None:
     assert common_factor([2.0, 4.0, 7.0], [1.0, 2.0, 3.0]) is None
     assert common_factor([1.0, 2.0], [1.0, 2.0]) is None
     assert common_factor(["a"], [1.0]) is None
+    assert common_factor([10**400, 1], [1.0, 2.0]) is None
 
 
 @pytest.mark.parametrize(
@@ -67,6 +74,11 @@ def test_common_factor() -> None:
         (True, "True"),
         (torch.nn.Sequential(torch.nn.Linear(1, 1), torch.nn.Tanh()), "Linear → Tanh"),
         (len, "the function len"),
+        (np.float64(0.5), "0.5"),
+        (np.int32(3), "3"),
+        (np.bool_(True), "True"),
+        ((np.float32(0.25), np.int64(1)), "(0.25, 1)"),
+        ([np.float64(1.0)], "[1]"),
     ],
 )
 def test_short(value: Any, text: str) -> None:
@@ -78,12 +90,67 @@ def test_short_stays_short() -> None:
     assert "\n" not in short(np.array([["a"], ["b"]]))
 
 
-def test_changed_sees_weights_frozen_or_moved() -> None:
-    model, other = torch.nn.Linear(2, 1), torch.nn.Linear(2, 1)
-    other.load_state_dict(model.state_dict())
-    assert not changed(model, other)
-    other.requires_grad_(False)
-    assert changed(model, other)
-    assert changed({"a": [1.0, 2.0]}, {"a": [1.0, 3.0]})
-    assert not changed([float("nan")], [float("nan")])
-    assert changed(np.array(["a"]), np.array(["b"]))
+def test_short_does_not_look_at_all_of_a_huge_list() -> None:
+    class Counts:
+        seen = 0
+
+        def __repr__(self) -> str:
+            Counts.seen += 1
+            return "one"
+
+    assert len(short([Counts()] * 100_000)) == 160
+    assert len(short({position: Counts() for position in range(100_000)})) == 160
+    assert Counts.seen < 100
+
+
+def test_short_of_something_that_cannot_be_shown() -> None:
+    class Broken:
+        def __repr__(self) -> str:
+            raise RuntimeError
+
+    assert short(Broken()) == "a value of type Broken that cannot be shown"
+    loop: list[Any] = []
+    loop.append(loop)
+    assert len(short(loop)) <= 160
+
+
+def network() -> Any:
+    return torch.nn.Sequential(torch.nn.Linear(2, 2), torch.nn.BatchNorm1d(2), torch.nn.Dropout(0.5))
+
+
+def sets_the_rate(model: Any) -> None:
+    model[2].p = 0.0
+
+
+def sets_the_outer_flag(model: Any) -> None:
+    model.training = False
+
+
+@pytest.mark.parametrize(
+    ("value", "change", "what"),
+    [
+        (network(), lambda model: None, ""),
+        (network(), lambda model: model.eval(), "the mode of its layers"),
+        (network(), lambda model: model[2].eval(), "the mode of its layers"),
+        (network(), sets_the_outer_flag, "the mode of its layers"),
+        (network(), sets_the_rate, "the settings of its layers"),
+        (network(), lambda model: model.requires_grad_(False), "requires_grad of its parameters"),
+        (network(), lambda model: model(torch.ones(2, 2)).sum().backward(), "its weights or buffers"),
+        (network().eval(), lambda model: model(torch.ones(2, 2)).sum().backward(), "the gradients of its parameters"),
+        (network(), lambda model: model[0].bias.data.add_(1), "its weights or buffers"),
+        (network(), lambda model: model.double(), "its weights or buffers"),
+        (torch.ones(2), lambda x: None, ""),
+        (torch.ones(2), lambda x: x.requires_grad_(), "its requires_grad"),
+        (torch.ones(2), lambda x: x.mul_(2), "its values"),
+        (torch.ones(2), lambda x: x.unsqueeze_(1), "its values"),
+        (torch.tensor([float("nan")]), lambda x: x.zero_(), "its values"),
+        (torch.tensor([float("nan")]), lambda x: None, ""),
+        ({"a": [1.0, 2.0]}, lambda d: d["a"].reverse(), "its values"),
+        ([float("nan")], lambda a: None, ""),
+        (np.array(["a"]), lambda a: a.fill("b"), "its values"),
+    ],
+)
+def test_changed_says_what_was_changed(value: Any, change: Callable[[Any], object], what: str) -> None:
+    before = condition(value)
+    change(value)
+    assert changed(before, condition(value)) == what

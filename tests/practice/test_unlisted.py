@@ -62,7 +62,25 @@ def single_precision(predictions: Any, truth: Any) -> Any:
     return torch.stack([((p.mean(0) - t) ** 2).mean(), p.var(0, correction=0).mean()])
 
 
+def as_an_array(predictions: Any, truth: Any) -> Any:
+    return np.array([float(part) for part in in_numpy(predictions, truth)])
+
+
 # ---- 01.2
+
+
+def as_an_array_of_ints(losses: Any, patience: int) -> Any:
+    return np.array(by_accumulation(losses, patience))
+
+
+def wants_a_little_less(losses: Any, patience: int, min_delta: float = 1e-4) -> Any:
+    lowest, best = math.inf, 0
+    for epoch, loss in enumerate(losses):
+        if loss < lowest - min_delta:
+            lowest, best = loss, epoch
+        if epoch - best >= patience:
+            break
+    return epoch, best
 
 
 def begins_at_a_hundred(losses: Any, patience: int) -> Any:
@@ -137,6 +155,22 @@ def switches_gradients_off(model: Any, x: Any, y: Any, batch_size: int) -> Any:
     error = mse_loss(model(x), y).item()
     model.train(was)
     return error
+
+
+def leaves_gradients_behind(model: Any, x: Any, y: Any, batch_size: int) -> Any:
+    was = model.training
+    model.eval()
+    error = mse_loss(model(x), y)
+    error.backward()
+    model.train(was)
+    return error.item()
+
+
+def switches_dropout_off_for_good(model: Any, x: Any, y: Any, batch_size: int) -> Any:
+    for layer in model.modules():
+        if isinstance(layer, torch.nn.Dropout):
+            layer.p = 0.0
+    return mse_loss(model(x), y).item()
 
 
 def ignores_the_last_batch(model: Any, x: Any, y: Any, batch_size: int) -> Any:
@@ -225,6 +259,28 @@ def saves_to_a_buffer(model: Any, train_step: Any, validate: Any, epochs: int) -
     return lowest
 
 
+def keeps_every_tensor(model: Any, train_step: Any, validate: Any, epochs: int) -> Any:
+    history = []
+    for _ in range(epochs):
+        train_step(model)
+        tensors = itertools.chain(model.parameters(), model.buffers())
+        history.append((validate(model), [tensor.detach().clone() for tensor in tensors]))
+    loss, kept = min(history, key=lambda entry: entry[0])
+    for tensor, value in zip(itertools.chain(model.parameters(), model.buffers()), kept):
+        tensor.data.copy_(value)
+    return torch.tensor(loss)
+
+
+def wants_much_less(model: Any, train_step: Any, validate: Any, epochs: int) -> Any:
+    lowest, state = math.inf, None
+    for _ in range(epochs):
+        train_step(model)
+        if (loss := validate(model)) < lowest - 1e-3:
+            lowest, state = loss, copy.deepcopy(model.state_dict())
+    model.load_state_dict(state)
+    return lowest
+
+
 def through_parameters(model: Any, train_step: Any, validate: Any, epochs: int) -> Any:
     history = []
     for _ in range(epochs):
@@ -255,6 +311,11 @@ WRONG: list[tuple[str, Answer]] = [
     ("keep_best", shallow_copy),
     ("keep_best", returns_a_copy_of_the_model),
     ("keep_best", keeps_the_first_layer_only),
+    ("keep_best", through_parameters),
+    ("keep_best", wants_much_less),
+    ("early_stop", wants_a_little_less),
+    ("validation_error", leaves_gradients_behind),
+    ("validation_error", switches_dropout_off_for_good),
 ]
 
 RIGHT: list[tuple[str, Answer]] = [
@@ -264,8 +325,10 @@ RIGHT: list[tuple[str, Answer]] = [
     ("early_stop", by_accumulation),
     ("early_stop", as_a_tensor),
     ("validation_error", with_a_generator),
+    ("bias_variance", as_an_array),
+    ("early_stop", as_an_array_of_ints),
     ("keep_best", saves_to_a_buffer),
-    ("keep_best", through_parameters),
+    ("keep_best", keeps_every_tensor),
 ]
 
 

@@ -1,0 +1,55 @@
+"""Investigations: a question whose answer is a value that the learner found by experiments."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from course_utils.practice import sandbox
+from course_utils.practice.matching import difference
+from course_utils.practice.task import Task
+from course_utils.practice.verdict import Status, Verdict, short
+
+
+@dataclass(frozen=True, kw_only=True)
+class Investigation(Task):
+    """A question that the learner answers with a value after running experiments.
+
+    Attributes:
+        accept: measures again, independently, and gives the feedback on a value; empty if the value is right.
+        example: a value of the right form, to explain what is expected.
+    """
+
+    accept: Callable[[Any], str]
+    example: Any
+
+    def _judge(self, attempt: Any) -> Verdict:
+        parts = attempt if isinstance(attempt, dict) else {"": attempt}
+        missing = [repr(key) for key, part in parts.items() if part is None or part is Ellipsis]
+        if missing and len(missing) == len(parts):
+            return self._untouched()
+        if missing:
+            return Verdict(Status.NOT_YET, f"A good start; still open: {', '.join(missing)}.")
+        if callable(attempt):
+            return Verdict(Status.NOT_YET, f"A value is expected, such as {short(self.example)}, not a function.")
+        with sandbox.steady():
+            outcome = sandbox.run(lambda: self._feedback(attempt), seconds=self.seconds)
+        if outcome.error is not None or outcome.late:
+            return Verdict(
+                Status.NOT_YET,
+                f"This is not a value that can be checked; expected something like {short(self.example)}.",
+            )
+        if outcome.value:
+            return Verdict(Status.NOT_YET, outcome.value)
+        return Verdict(Status.CORRECT, self.praise)
+
+    def _feedback(self, attempt: Any) -> str:
+        for mistake in self.mistakes:
+            if not difference(attempt, mistake.answer, tolerance=1e-9):
+                return mistake.feedback
+        return self.accept(attempt)
+
+    def solution(self) -> str:
+        """The reference under the learner's name."""
+        return f"{self.name} = {self.reference!r}"
