@@ -1,8 +1,8 @@
 """Figures: one style, alt text for each, and the few plot shapes that lessons share.
 
 A figure is handed to the notebook by `show`. Its picture is not compared when notebooks are tested, but its words
-are: titles, axis labels, legend entries, and for each curve its number of points and how it runs go into the stored
-text. So a wrong label, or two curves mixed up, turn a test red.
+are: titles, axis labels, legend entries and the number of points of each curve go into the stored text, so a wrong
+label turns a test red. How a curve runs is said by the author and checked when the figure is shown.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ from __future__ import annotations
 import base64
 import html
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import matplotlib
@@ -84,29 +84,41 @@ def labelled_curves(axes: Axes) -> list[tuple[str, Line2D]]:
     return [(name, line) for name, line in plain + barred if not name.startswith("_")]
 
 
-def course(axes: Axes, line: Line2D) -> str:
-    """How a line runs, in one word: flat, rising, falling, a valley or a peak; empty for loose or too few points.
+#: How a curve may be said to run, each with what must be true of its heights from left to right.
+_RUNS: dict[str, Callable[[Any], bool]] = {
+    "falling": lambda h: h[-1] < h[0] and h[-1] - h.min() < np.ptp(h) / 4,
+    "rising": lambda h: h[-1] > h[0] and h.max() - h[-1] < np.ptp(h) / 4,
+    "a valley": lambda h: h.min() < min(h[0], h[-1]),
+    "a peak": lambda h: h.max() > max(h[0], h[-1]),
+}
 
-    What counts is what the eye sees: a seventh of the height of the axes.
+
+def check_runs(figure: Figure, runs: Mapping[str, str]) -> None:
+    """Make sure that curves run as the author says.
+
+    Args:
+        figure: all its axes are looked at.
+        runs: legend entry -> ``"falling"``, ``"rising"``, ``"a valley"`` or ``"a peak"``.
+
+    Raises:
+        ValueError: a curve runs otherwise, is not there, or the word is not one of these.
     """
-    y = np.asarray(line.get_ydata(), dtype=np.float64)
-    if y.size < 3 or not np.isfinite(y).all() or line.get_linestyle() in ("None", ""):
-        return ""
-    points = axes.transData.transform(np.column_stack([np.ones_like(y), y]))
-    height = axes.transAxes.inverted().transform(points)[:, 1]  # 0 at the bottom of the axes, 1 at the top
-    enough, first, last = 1 / 7, height[0], height[-1]
-    if np.ptp(height) < enough:
-        return "flat"
-    if min(first, last) - height.min() > enough:
-        return "a valley"
-    if height.max() - max(first, last) > enough:
-        return "a peak"
-    return "rising" if last > first else "falling"
+    found: dict[str, list[Any]] = {}
+    for axes in figure.axes:
+        for name, line in labelled_curves(axes):
+            found.setdefault(name, []).append(np.asarray(line.get_ydata(), dtype=np.float64))
+    for name, run in runs.items():
+        if run not in _RUNS:
+            raise ValueError(f"runs says {run!r} of {name!r}; expected one of {', '.join(_RUNS)}")
+        if name not in found:
+            raise ValueError(f"runs names {name!r}; the curves are {', '.join(map(repr, found))}")
+        for heights in found[name]:
+            if not _RUNS[run](heights):
+                raise ValueError(f"curve {name!r} is not {run}: it goes {np.array2string(heights, precision=3)}")
 
 
-def words(figure: Figure, alt: str) -> str:
-    """The figure in words: alt text, titles, axes, legends, and of each curve its number of points and how it runs."""
-    figure.draw_without_rendering()  # settles the limits of the axes
+def words(figure: Figure, alt: str, runs: Mapping[str, str] | None = None) -> str:
+    """The figure in words: alt text, titles, axes, legends, each curve's number of points and how it is said to run."""
     lines = [f"Figure: {alt}"]
     for axes in figure.axes:
         parts = [
@@ -115,9 +127,8 @@ def words(figure: Figure, alt: str) -> str:
             f"y {axes.get_ylabel()!r} ({axes.get_yscale()})",
         ]
         for name, line in labelled_curves(axes):
-            run = course(axes, line)
             points = f"curve {name!r} of {len(np.atleast_1d(line.get_xdata()))} points"
-            parts.append(f"{points}, {run}" if run else points)
+            parts.append(f"{points}, {runs[name]}" if runs and name in runs else points)
         legend = axes.get_legend()
         if legend is not None:
             parts.append("legend " + ", ".join(repr(text.get_text()) for text in legend.get_texts()))
@@ -125,15 +136,16 @@ def words(figure: Figure, alt: str) -> str:
     return "\n".join(lines)
 
 
-def show(figure: Figure, *, alt: str) -> None:
+def show(figure: Figure, *, alt: str, runs: Mapping[str, str] | None = None) -> None:
     """Display a figure in the notebook, with its description for those who cannot see it.
 
     Args:
         figure: made by `canvas` or any matplotlib figure.
         alt: what the figure shows, in one to three sentences. Write no measured number into it.
+        runs: how curves run, by legend entry; see `check_runs`. It holds the alt text to the data.
 
     Raises:
-        ValueError: ``alt`` is empty, or an axis has no label.
+        ValueError: ``alt`` is empty, an axis has no label, or a curve runs otherwise than ``runs`` says.
     """
     from IPython.display import display
 
@@ -142,9 +154,10 @@ def show(figure: Figure, *, alt: str) -> None:
     for axes in figure.axes:
         if axes.axison and axes.get_label() != "<colorbar>" and not (axes.get_xlabel() and axes.get_ylabel()):
             raise ValueError("an axis has no label; set both, with units")
+    check_runs(figure, runs or {})
     width, height = (round(float(side) * 100) for side in figure.get_size_inches())
     display(
-        {"image/png": base64.b64encode(png(figure)).decode(), "text/plain": words(figure, alt)},
+        {"image/png": base64.b64encode(png(figure)).decode(), "text/plain": words(figure, alt, runs)},
         metadata={"image/png": {"alt": alt, "width": width, "height": height}},
         raw=True,
     )
@@ -224,24 +237,37 @@ def with_interval(axes: Axes, x: Sequence[float] | Values, samples: Mapping[str,
         axes.errorbar(_array(x), means, yerr=halves, label=name, marker=marker, capsize=3, markersize=5)
 
 
-def show_bands(at: Sequence[float] | Values, curves: Mapping[str, Values], *, alt: str, **labels: Any) -> None:
+def show_bands(
+    at: Sequence[float] | Values,
+    curves: Mapping[str, Values],
+    *,
+    alt: str,
+    runs: Mapping[str, str] | None = None,
+    **labels: Any,
+) -> None:
     """One figure of mean curves with their 95 % intervals: `canvas`, `band`, `label` and `show` in one call.
 
     Args:
         at: where the curves are known, (n,).
         curves: by legend entry, (K, n) each: one row a seed.
         alt: see `show`.
+        runs: see `show`.
         **labels: see `label`.
     """
     figure, (axes,) = canvas()
     for name, values in curves.items():
         band(axes, at, values, label=name)
     label(axes, **labels)
-    show(figure, alt=alt)
+    show(figure, alt=alt, runs=runs)
 
 
 def show_intervals(
-    at: Sequence[float] | Values, samples: Mapping[str, Sequence[Values]], *, alt: str, **labels: Any
+    at: Sequence[float] | Values,
+    samples: Mapping[str, Sequence[Values]],
+    *,
+    alt: str,
+    runs: Mapping[str, str] | None = None,
+    **labels: Any,
 ) -> None:
     """One figure of points with 95 % interval bars: `canvas`, `with_interval`, `label` and `show` in one call.
 
@@ -249,12 +275,13 @@ def show_intervals(
         at: the setting that is varied, (n,).
         samples: by method, n collections of one number a seed.
         alt: see `show`.
+        runs: see `show`.
         **labels: see `label`.
     """
     figure, (axes,) = canvas()
     with_interval(axes, at, samples)
     label(axes, **labels)
-    show(figure, alt=alt)
+    show(figure, alt=alt, runs=runs)
 
 
 def _array(values: Values) -> Any:

@@ -23,7 +23,7 @@ FIGURE = (
     "figure, (axes,) = plots.canvas()\n"
     "axes.plot([1, 2, 3], [1, 4, 9], label='squares')\n"
     "plots.label(axes, x='side', y='area', title='Areas')\n"
-    "plots.show(figure, alt='A curve that rises.')"
+    "plots.show(figure, alt='A curve that rises.', runs={'squares': 'rising'})"
 )
 TABLE = "evidence.table(['n', 'shape', 'error'], [[1, '(3, 4)', Interval(0.5, 0.1, 9)]])"
 VERDICT = "from course_utils.practice.verdict import Status, Verdict\nVerdict(Status.CORRECT, 'The sum is right.')"
@@ -47,9 +47,9 @@ BREAKS: dict[str, tuple[str, str, str, bool]] = {
     "a measured cell of a table": (TABLE, "0.5, 0.1", "0.7, 0.03", False),
     "the label of an axis": (FIGURE, "x='side'", "x='edge'", True),
     "the title of a figure": (FIGURE, "Areas", "Lengths", True),
-    "the legend of a figure": (FIGURE, "squares", "cubes", True),
+    "the legend of a figure": (FIGURE, "label='squares'", "label='cubes'", True),
     "the number of points of a curve": (FIGURE, "[1, 2, 3], [1, 4, 9]", "[1, 2], [1, 4]", True),
-    "the alt text of a figure": (FIGURE, "rises", "falls", True),
+    "the alt text of a figure": (FIGURE, "that rises", "that falls", True),
     "which way a curve runs": (FIGURE, "[1, 4, 9]", "[9, 4, 1]", True),
     # Pictures are not compared: how high a curve must be is held by a claim beside it.
     "the height of a curve": (FIGURE, "[1, 4, 9]", "[2, 8, 18]", False),
