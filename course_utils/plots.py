@@ -21,6 +21,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.container import ErrorbarContainer
 from matplotlib.figure import Figure
 from matplotlib.lines import Line2D
+from matplotlib.ticker import LogLocator, NullLocator
 from PIL import Image
 
 from course_utils.evidence import Values, mean_interval
@@ -188,12 +189,14 @@ def label(
         ticks: where the x axis carries numbers, written in full; matplotlib's choice by default.
     """
     axes.set(xlabel=f"{x}\n{note}" if note else x, ylabel=y, title=title)
-    if "x" in log:
-        axes.set_xscale("log")
-        axes.xaxis.set_major_formatter("{x:g}")
-    if "y" in log:
-        axes.set_yscale("log")
-        axes.yaxis.set_major_formatter("{x:g}")
+    for letter, axis in (("x", axes.xaxis), ("y", axes.yaxis)):
+        if letter in log:
+            getattr(axes, f"set_{letter}scale")("log")
+            # Over a short range powers of ten alone would be one or two numbers.
+            short = axis.get_data_interval()[1] < 300 * axis.get_minpos()
+            axis.set_major_locator(LogLocator(subs=(1, 2, 5) if short else (1,)))
+            axis.set_major_formatter("{x:g}")
+            axis.set_minor_locator(NullLocator())
     if ticks is not None:
         axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
         axes.set_xticks([], minor=True)
