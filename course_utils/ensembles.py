@@ -245,7 +245,7 @@ def fit_many(
     if isinstance(schedule, ReduceLROnPlateau):
         raise ValueError("scheduler is ReduceLROnPlateau, which would need a learning rate for each member")
     orders = [torch.Generator().manual_seed(seed) for seed in seeds]
-    records: dict[str, dict[str, list[Tensor]]] = {}
+    records: dict[str, dict[str, list[list[float]]]] = {}
     rates: list[float] = []
     lowest = torch.full((members,), torch.inf, dtype=torch.float64)
     best = stack.state() if keep_best else None
@@ -265,7 +265,8 @@ def fit_many(
         measured.update({name: stack.measure(data) for name, data in sets.items()})
         for name, values in measured.items():
             for function, value in values.items():
-                records.setdefault(function, {}).setdefault(name, []).append(value)
+                # As numbers: a small tensor kept among large ones that come and go makes the memory grow each epoch.
+                records.setdefault(function, {}).setdefault(name, []).append(value.tolist())
         if best is not None:
             now = measured["validation" if validation is not None else "train"]["loss"]
             better = now.isfinite() & (now < lowest)
@@ -276,7 +277,8 @@ def fit_many(
             schedule.step()
 
     curves = {
-        function: {name: torch.stack(values, 1) for name, values in sets.items()} for function, sets in records.items()
+        function: {name: torch.tensor(values, dtype=torch.float64).T.contiguous() for name, values in sets.items()}
+        for function, sets in records.items()
     }
     losses_by_set = curves.pop("loss")
     return ManyHistory(
