@@ -110,12 +110,13 @@ class NotebookPage:
 
     def sources(self) -> dict[str, str]:
         """The source of each code cell by its id, in order."""
-        found: dict[str, str] = self.page.evaluate(
-            """() => Object.fromEntries(window.jupyterapp.shell.currentWidget.content.widgets
+        # Pairs, not an object: JavaScript puts an id of digits alone before all others.
+        found: list[tuple[str, str]] = self.page.evaluate(
+            """() => window.jupyterapp.shell.currentWidget.content.widgets
                 .filter(cell => cell.model.type === "code")
-                .map(cell => [cell.model.id, cell.model.sharedModel.getSource()]))"""
+                .map(cell => [cell.model.id, cell.model.sharedModel.getSource()])"""
         )
-        return found
+        return dict(found)
 
     def counts(self) -> dict[str, int | None]:
         """The execution count of each code cell that is not empty; None where it was not run to its end."""
