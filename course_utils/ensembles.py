@@ -24,7 +24,7 @@ from course_utils.data.dataset import Each
 from course_utils.evaluation import Loss, Metric, check_pair, check_whole, checked
 from course_utils.history import History
 from course_utils.stacking import Stack, State
-from course_utils.training import MakeOptimizer, MakeScheduler, bar, fit
+from course_utils.training import MakeOptimizer, MakeScheduler, Penalty, bar, checked_penalty, fit
 
 __all__ = ["Each", "ManyHistory", "benchmark", "fit_many"]
 
@@ -176,6 +176,7 @@ def fit_many(
     batch_size: int | None = None,
     scheduler: MakeScheduler | None = None,
     clip_norm: float | None = None,
+    penalty: Penalty | None = None,
     metrics: Mapping[str, Metric] | None = None,
     watch: Mapping[str, tuple[Tensor, Tensor]] | None = None,
     evaluate_train: bool = True,
@@ -202,11 +203,14 @@ def fit_many(
         seeds: one for each member; draws its first weights and its order of the rows.
         loss: callable (prediction, target) of one member -> one number, the mean over the batch.
         optimizer: makes an optimizer from the parameters, such as `torch.optim.Adam`; one that treats each
-            number alone, for the members share it.
+            number alone, for the members share it. It gets the stacked parameters, (K, ...) each, in the order of
+            `model.parameters()`: groups, such as weights and biases, are told apart by position, not by shape.
         epochs: passes over the training data.
         batch_size: rows in a training batch; None for all at once.
         scheduler: makes a learning-rate schedule from the optimizer; steps once an epoch.
-        clip_norm: largest norm of all gradients of a member together; None does not clip.
+        clip_norm: largest norm of all gradients of a member together, the penalty's included; None does not clip.
+        penalty: callable (parameters of one member by name, in the shapes of a plain model) -> one number, added to
+            the loss of every training batch before its gradient is taken. No recorded loss contains it.
         metrics: name -> callable (prediction, target) of one member -> mean over the batch.
         watch: name -> further data sets to measure after each epoch.
         evaluate_train: measure the training loss after each epoch; False records the mean over the batches.
@@ -239,7 +243,8 @@ def fit_many(
             torch.manual_seed(seed)
             models.append(make_model())
     loss = checked(loss)
-    stack = Stack(models, loss, {"loss": loss, **(metrics or {})})
+    penalty = penalty if penalty is None else checked_penalty(penalty)
+    stack = Stack(models, loss, {"loss": loss, **(metrics or {})}, penalty)
     rule = stacked_optimizer(optimizer, stack.parameters)
     schedule = scheduler(rule) if scheduler is not None else None
     if isinstance(schedule, ReduceLROnPlateau):

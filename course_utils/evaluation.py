@@ -86,6 +86,7 @@ def checked(loss: Metric) -> Loss:
             raise ValueError(f'loss returned {got}; expected one number in a tensor, as with reduction="mean"')
         return value
 
+    checked_loss.__wrapped__ = loss  # type: ignore[attr-defined]  # what is inside, for whoever compares losses
     return checked_loss
 
 

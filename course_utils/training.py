@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 from torch.utils.data import DataLoader
@@ -55,6 +55,7 @@ __all__ = [
 
 MakeOptimizer = Callable[[Iterable[nn.Parameter]], Optimizer]
 MakeScheduler = Callable[[Optimizer], LRScheduler]
+Penalty = Callable[[Mapping[str, Tensor]], Tensor | float]
 
 
 def check_arguments(
@@ -78,6 +79,22 @@ def check_optimizer(optimizer: Optimizer, model: nn.Module) -> None:
         raise ValueError(
             "optimizer holds none of the model's parameters; make it from model.parameters() of this model"
         )
+
+
+def checked_penalty(penalty: Penalty) -> Penalty:
+    """Wrap a penalty so that it refuses anything but one number as its result."""
+    if not callable(penalty):
+        raise TypeError(f"penalty is a {type(penalty).__name__}; expected a callable (named parameters) -> one number")
+
+    def one_number(parameters: Mapping[str, Tensor]) -> Tensor | float:
+        value = penalty(parameters)
+        # A plain number is what `sum` returns where no parameter was chosen.
+        if not isinstance(value, int | float) and not (isinstance(value, Tensor) and value.ndim == 0):
+            got = f"shape {tuple(value.shape)}" if isinstance(value, Tensor) else f"a {type(value).__name__}"
+            raise ValueError(f"penalty returned {got}; expected one number for all parameters together")
+        return value
+
+    return one_number
 
 
 def generators(data: Data) -> list[torch.Generator]:
@@ -124,6 +141,7 @@ def fit(
     early_stopping: EarlyStopping | None = None,
     scheduler: LRScheduler | MakeScheduler | None = None,
     clip_norm: float | None = None,
+    penalty: Penalty | None = None,
     metrics: Mapping[str, Metric] | None = None,
     watch: Mapping[str, Data] | None = None,
     evaluate_train: bool = True,
@@ -146,7 +164,9 @@ def fit(
         early_stopping: stops the run and keeps the best weights; needs validation data.
         scheduler: a learning-rate schedule, or a callable that makes one from the optimizer; steps once an
             epoch.
-        clip_norm: largest norm of all gradients together; None does not clip.
+        clip_norm: largest norm of all gradients together, the penalty's included; None does not clip.
+        penalty: callable (parameters by name, as from `model.named_parameters()`) -> one number, added to the loss of
+            every training batch before its gradient is taken. No recorded loss contains it.
         metrics: name -> callable (prediction, target) -> mean over the batch; on validation and watched
             data, and on the training data when `evaluate_train`.
         watch: name -> further data sets to measure after each epoch. They never influence the training.
@@ -176,6 +196,7 @@ def fit(
     if resume and checkpoint is None:
         raise ValueError("resume is True without a checkpoint; say which file to continue from")
     loss = checked(loss)
+    penalty = penalty if penalty is None else checked_penalty(penalty)
     functions = {"loss": loss, **(metrics or {})}
     optimizer = optimizer if isinstance(optimizer, Optimizer) else optimizer(model.parameters())
     check_optimizer(optimizer, model)
@@ -189,6 +210,7 @@ def fit(
     if resume and checkpoint is not None and Path(checkpoint).is_file():
         run.load(checkpoint)
 
+    parameters = dict(model.named_parameters())
     start = epochs if history.stopped_epoch is not None else history.epochs
     for epoch in bar(range(start, epochs), progress):
         model.train()
@@ -197,7 +219,7 @@ def fit(
             prediction = model(x)  # forward
             value = loss(prediction, y)  # loss
             optimizer.zero_grad()  # gradient
-            value.backward()  # backward
+            (value if penalty is None else value + penalty(parameters)).backward()  # backward
             if clip_norm is not None:
                 nn.utils.clip_grad_norm_(model.parameters(), clip_norm)
             optimizer.step()  # update

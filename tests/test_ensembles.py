@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
 import pytest
@@ -48,6 +48,11 @@ OPTIMIZERS: dict[str, Any] = {
     "AdamW": lambda parameters: torch.optim.AdamW(parameters, lr=0.01),
     "RMSprop": torch.optim.RMSprop,
 }
+
+
+def lasso(parameters: Mapping[str, Tensor]) -> Tensor:
+    """L1 on weight matrices; the shapes must be those of one member, or the biases would come along."""
+    return 0.05 * sum((value.abs().sum() for value in parameters.values() if value.ndim == 2), torch.tensor(0.0))
 
 
 def options(**changed: Any) -> dict[str, Any]:
@@ -95,6 +100,9 @@ def test_each_member_equals_its_plain_run(model: str, optimizer: str) -> None:
         {"batch_size": 200},
         {"batch_size": 20, "clip_norm": 0.05},
         {"batch_size": 20, "evaluate_train": False},
+        {"batch_size": 20, "penalty": lasso},
+        {"batch_size": 20, "penalty": lasso, "evaluate_train": False},
+        {"batch_size": 20, "penalty": lasso, "clip_norm": 0.05},
         {"scheduler": lambda optimizer: torch.optim.lr_scheduler.StepLR(optimizer, 2, 0.1)},
         {"watch": {"test": (X[1::3], Y[1::3])}},
         {"metrics": {"error": nn.functional.l1_loss, "close": lambda p, t: ((p - t).abs() < 0.3).double().mean()}},
@@ -104,6 +112,77 @@ def test_each_option_means_the_same_as_in_fit(changed: dict[str, Any]) -> None:
     settings = options(**changed)
     many = fit_many(MODELS["batch norm"], (X, Y), VALIDATION, seeds=SEEDS, **settings)
     assert_like_plain_runs(many, MODELS["batch norm"], (X, Y), **settings)
+
+
+@pytest.mark.parametrize("model", MODELS)
+def test_a_penalty_reaches_every_kind_of_member(model: str) -> None:
+    settings = options(batch_size=20, penalty=lasso)
+    many = fit_many(MODELS[model], (X, Y), VALIDATION, seeds=SEEDS, **settings)
+    assert_like_plain_runs(many, MODELS[model], (X, Y), **settings)
+    without = fit_many(MODELS[model], (X, Y), VALIDATION, seeds=SEEDS, **options(batch_size=20))
+    assert not torch.allclose(many.train, without.train), "a penalty that changes nothing is not there"
+
+
+def test_a_penalty_sees_what_dropout_and_own_training_sets_leave_of_it() -> None:
+    # A loss that is constant: the penalty alone moves the weights, whatever dropout does.
+    make = sequence(
+        lambda: nn.Linear(1, 8), lambda: nn.BatchNorm1d(8), lambda: nn.Dropout(0.5), lambda: nn.Linear(8, 1)
+    )
+    train = Each(X.expand(3, -1, -1), Y.expand(3, -1, -1))
+    many = fit_many(
+        make,
+        train,
+        seeds=SEEDS,
+        loss=lambda prediction, target: 0 * prediction.sum() + 1,
+        optimizer=lambda parameters: torch.optim.SGD(parameters, lr=0.1),
+        epochs=3,
+        batch_size=25,
+        evaluate_train=False,
+        penalty=lambda parameters: parameters["0.weight"].square().sum() / 2,
+    )
+    assert torch.equal(many.train, torch.ones(3, 3, dtype=torch.float64)), "the record is the loss without the penalty"
+    for k, seed in enumerate(SEEDS):
+        torch.manual_seed(seed)
+        model = make()
+        torch.testing.assert_close(many.final["0.weight"][k], model[0].weight * 0.9**6)
+        assert torch.equal(many.final["3.weight"][k], model[3].weight)
+
+
+@pytest.mark.parametrize("constant", [7.0, 7, torch.tensor(7.0)])
+def test_a_penalty_may_be_constant_and_then_changes_nothing(constant: Any) -> None:
+    settings = options(batch_size=20)
+    without = fit_many(MODELS["tanh"], (X, Y), VALIDATION, seeds=SEEDS, **settings)
+    same = fit_many(MODELS["tanh"], (X, Y), VALIDATION, seeds=SEEDS, penalty=lambda parameters: constant, **settings)
+    assert torch.equal(same.train, without.train)
+
+
+def test_groups_by_position_decay_the_weights_alone() -> None:
+    def decay_weights(parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
+        values = list(parameters)
+        return torch.optim.SGD([{"params": values[::2], "weight_decay": 0.1}, {"params": values[1::2]}], lr=0.1)
+
+    settings = options(batch_size=20, optimizer=decay_weights)
+    many = fit_many(MODELS["tanh"], (X, Y), VALIDATION, seeds=SEEDS, **settings)
+    assert_like_plain_runs(many, MODELS["tanh"], (X, Y), **settings)
+
+    def half_square(parameters: Mapping[str, Tensor]) -> Tensor:
+        return 0.05 * torch.stack([value.square().sum() for value in parameters.values() if value.ndim == 2]).sum()
+
+    plain = options(batch_size=20, optimizer=lambda parameters: torch.optim.SGD(parameters, lr=0.1))
+    same = fit_many(MODELS["tanh"], (X, Y), VALIDATION, seeds=SEEDS, penalty=half_square, **plain)
+    torch.testing.assert_close(many.train, same.train, rtol=1e-9, atol=0)
+
+
+@pytest.mark.parametrize("make", [MODELS["tanh"], MODELS["convolution"], MODELS["batch norm"]])
+def test_the_stack_keeps_the_order_of_the_parameters(make: Make) -> None:
+    shapes = [(3, *parameter.shape) for parameter in make().parameters()]
+
+    def spy(parameters: Iterable[nn.Parameter]) -> torch.optim.Optimizer:
+        values = list(parameters)
+        assert [tuple(value.shape) for value in values] == shapes
+        return torch.optim.SGD(values)
+
+    fit_many(make, (X, Y), seeds=SEEDS, **options(epochs=1, optimizer=spy))
 
 
 @pytest.mark.parametrize("batch_size", [None, 20])
@@ -244,6 +323,9 @@ class OwnAdam(torch.optim.Adam):
         ({"optimizer": OwnAdam}, ValueError, "optimizer is OwnAdam"),
         ({"optimizer": torch.optim.SGD([torch.zeros(1)])}, TypeError, "optimizer is a SGD"),
         ({"loss": nn.MSELoss(reduction="none")}, ValueError, "loss returned shape"),
+        ({"penalty": 0.1}, TypeError, "penalty is a float"),
+        ({"penalty": lambda parameters: None}, ValueError, "penalty returned a NoneType"),
+        ({"penalty": lambda parameters: parameters["0.bias"]}, ValueError, r"penalty returned shape \(8,\)"),
         ({"validation": (X, Y[:, 0])}, ValueError, "prediction has shape"),
         ({"validation": Each(X.expand(2, -1, -1), Y.expand(2, -1, -1))}, ValueError, "validation is Each"),
         ({"validation": X}, TypeError, "validation is a Tensor"),

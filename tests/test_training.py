@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import pytest
@@ -148,6 +148,65 @@ def test_clip_norm_bounds_the_step(data: tuple[Tensor, Tensor]) -> None:
     assert float(torch.cat([one.flatten() for one in moved]).norm()) == pytest.approx(0.5, rel=1e-3)
 
 
+def square(parameters: Mapping[str, Tensor]) -> Tensor:
+    return 0.01 * torch.stack([value.square().sum() for value in parameters.values()]).sum()
+
+
+@pytest.mark.parametrize("momentum", [0.0, 0.9])
+def test_a_square_penalty_is_twice_its_weight_decay_under_sgd(data: tuple[Tensor, Tensor], momentum: float) -> None:
+    x, y = (part.double() for part in data)
+
+    def run(decay: float, **options: Any) -> tuple[History, list[Tensor]]:
+        model = make_model().double()
+        optimizer = torch.optim.SGD(model.parameters(), lr=0.1, momentum=momentum, weight_decay=decay)
+        history = fit(model, (x, y), loss=nn.MSELoss(), optimizer=optimizer, epochs=5, batch_size=20, **options)
+        return history, list(model.parameters())
+
+    penalised, weights = run(0.0, penalty=square)
+    for decay, same in ((0.02, True), (0.01, False), (0.0, False)):
+        decayed, others = run(decay)
+        close = all(torch.allclose(one, other, rtol=1e-12) for one, other in zip(weights, others, strict=True))
+        assert close is same
+        assert (penalised.train == pytest.approx(decayed.train, rel=1e-12)) is same
+
+
+@pytest.mark.parametrize("evaluate_train", [True, False])
+def test_no_record_contains_the_penalty(data: tuple[Tensor, Tensor], evaluate_train: bool) -> None:
+    options: dict[str, Any] = {"loss": nn.MSELoss(), "optimizer": torch.optim.Adam, "epochs": 3}
+    options |= {"validation": data, "batch_size": 20, "evaluate_train": evaluate_train}
+    without = fit(make_model(), data, **options)
+    # These do not depend on the parameters, so they must change nothing at all.
+    for constant in (7.0, 7, torch.tensor(7.0)):
+        assert fit(make_model(), data, penalty=lambda parameters, value=constant: value, **options) == without
+
+
+def test_a_penalty_gets_the_parameters_by_name(data: tuple[Tensor, Tensor]) -> None:
+    model, seen = make_model(), []
+
+    def spy(parameters: Mapping[str, Tensor]) -> float:
+        seen.append({name: tuple(value.shape) for name, value in parameters.items()})
+        return 0.0
+
+    fit(model, data, penalty=spy, **bad(batch_size=20))
+    assert seen == [{"0.weight": (8, 1), "0.bias": (8,), "2.weight": (1, 8), "2.bias": (1,)}] * 3
+
+
+def test_clip_norm_covers_the_penalty(data: tuple[Tensor, Tensor]) -> None:
+    model = make_model()
+    before = nn.utils.parameters_to_vector(model.parameters()).detach()
+    fit(
+        model,
+        data,
+        loss=nn.MSELoss(),
+        optimizer=lambda parameters: torch.optim.SGD(parameters, lr=1.0),
+        epochs=1,
+        clip_norm=0.5,
+        penalty=lambda parameters: 1e4 * square(parameters),
+    )
+    moved = nn.utils.parameters_to_vector(model.parameters()).detach() - before
+    assert float(moved.norm()) == pytest.approx(0.5, rel=1e-3)
+
+
 @pytest.mark.parametrize(
     ("loss", "prediction", "target"),
     [
@@ -199,6 +258,9 @@ def bad(**changed: Any) -> dict[str, Any]:
         (bad(watch={"test": (torch.zeros(3), torch.zeros(4))}), ValueError, r"test has x of shape \(3,\)"),
         (bad(watch={"validation": (torch.zeros(3, 1), torch.zeros(3, 1))}), ValueError, "watch"),
         (bad(loss=nn.MSELoss(reduction="none")), ValueError, r"loss returned shape \(50, 1\)"),
+        (bad(penalty=0.1), TypeError, r"penalty is a float; expected a callable"),
+        (bad(penalty=lambda parameters: None), ValueError, "penalty returned a NoneType"),
+        (bad(penalty=lambda parameters: torch.ones(3)), ValueError, r"penalty returned shape \(3,\)"),
         (bad(optimizer=torch.optim.SGD(nn.Linear(1, 1).parameters())), ValueError, "none of the model's"),
     ],
 )
