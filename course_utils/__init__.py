@@ -22,6 +22,7 @@ __all__ = [
     "ensembles",
     "evidence",
     "explorers",
+    "layers",
     "lesson",
     "plots",
     "practice",
