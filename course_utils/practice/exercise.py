@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import copy
 import inspect
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -68,13 +68,18 @@ class Exercise(Task):
         """The names of the function's parameters."""
         return list(inspect.signature(self.reference).parameters)
 
-    def results(self, function: Callable[..., Any]) -> list[Any]:
-        """What ``function`` gives on every case, as `observe` sees it."""
-        seen = []
+    def results(self, function: Callable[..., Any]) -> Iterator[Any]:
+        """What ``function`` gives on each case, as `observe` sees it, one after the other."""
         for position, arguments in enumerate(self.cases()):
             torch.manual_seed(position)
-            seen.append(self._seen(arguments, function(*arguments)))
-        return seen
+            yield self._seen(arguments, function(*arguments))
+
+    def _gives(self, answer: Callable[..., Any], yours: Sequence[Any]) -> bool:
+        """Whether a listed answer gives the learner's results on every case; the first difference settles it."""
+        try:
+            return not any(difference(a, b, tolerance=self.tolerance) for a, b in zip(yours, self.results(answer)))
+        except Exception:  # it cannot be what the learner wrote, which raised nothing
+            return False
 
     def _seen(self, arguments: tuple[Any, ...], result: Any) -> Any:
         """What is compared, copied: a function may hand out the same list or tensor each time and go on changing it."""
@@ -120,7 +125,7 @@ class Exercise(Task):
         if last.error is not None:
             inputs = ", ".join(f"{name} = {text}" for name, text in self._given(last))
             return Verdict(Status.ERROR, f"{sandbox.explain(last.error, attempt)} It was called with {inputs}.")
-        expected = self.results(self.expected)
+        expected = list(self.results(self.expected))
         yours = [trial.value for trial in trials]
         problems = [difference(a, b, tolerance=self.tolerance) for a, b in zip(yours, expected)]
         if any(problems):
@@ -137,11 +142,7 @@ class Exercise(Task):
 
     def _diagnosis(self, yours: Sequence[Any], expected: Sequence[Any], problems: Sequence[str]) -> str:
         for mistake in self.mistakes:
-            try:
-                theirs = self.results(mistake.answer)
-            except Exception:  # it cannot be what the learner wrote, which raised nothing
-                continue
-            if not any(difference(a, b, tolerance=self.tolerance) for a, b in zip(yours, theirs)):
+            if self._gives(mistake.answer, yours):
                 return mistake.feedback
         plain = next(problem for problem in problems if problem)
         if plain != "The result differs.":

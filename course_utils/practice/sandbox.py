@@ -186,6 +186,10 @@ _ADVICE = (
         "`if`, `while`, `and`, `or`, min() and max() need one truth value, and this tensor holds "
         "several numbers, or none: take one, or use .any() or .all().",
     ),
+    (
+        "leaf Variable that requires grad",
+        "An update is not part of the model, so nothing of it belongs in the graph: do it under torch.no_grad().",
+    ),
     ("Dimension out of range", "A dimension is named that the tensor does not have: print its .shape."),
     ("must match the size", "Two shapes do not fit: print both .shape before that line."),
     (

@@ -66,7 +66,9 @@ def shaken(value: Any, generator: np.random.Generator) -> Any:
     """A random input like ``value``: same type and shape, other numbers."""
     if isinstance(value, torch.Tensor) and value.is_floating_point():
         noise = torch.from_numpy(np.asarray(generator.standard_normal(tuple(value.shape)))).to(value.dtype)
-        return (value.detach() + noise).requires_grad_(value.requires_grad)
+        other = (value.detach() + noise).requires_grad_(value.requires_grad)
+        other.grad = None if value.grad is None else shaken(value.grad, generator)
+        return other
     if isinstance(value, torch.nn.Module):
         model = copy.deepcopy(value)
         for parameter in model.parameters():
