@@ -58,6 +58,35 @@ ATTEMPTS = {
     average = predictions.mean(0)
     return ((average - truth) ** 2).mean(), ((predictions - average) ** 2).mean()""",
     ),
+    "02": Attempt(
+        name="batch_norm",
+        wrong="""def batch_norm(x, running_mean, running_var, gamma, beta, training, eps=1e-5):
+    rows = x.transpose(1, -1)
+    mean, var = running_mean, running_var
+    if training:
+        var, mean = torch.var_mean(rows.reshape(-1, x.shape[1]), 0)
+    return (gamma * (rows - mean) / (var + eps) ** 0.5 + beta).transpose(1, -1)""",
+        feedback="You divided by n − 1: BatchNorm normalises with the biased variance",
+        right="""def batch_norm(x, running_mean, running_var, gamma, beta, training, eps=1e-5):
+    rows = x.transpose(1, -1)
+    mean, var = running_mean, running_var
+    if training:
+        var, mean = torch.var_mean(rows.reshape(-1, x.shape[1]), 0, correction=0)
+    return (gamma * (rows - mean) / (var + eps) ** 0.5 + beta).transpose(1, -1)""",
+    ),
+    "03": Attempt(
+        name="add_penalty",
+        wrong="""def add_penalty(loss, model, l1, l2):
+    for w in model.parameters():
+        loss = loss + l1 * w.abs().sum() + l2 * (w**2).sum()
+    return loss""",
+        feedback="You penalise the biases too",
+        right="""def add_penalty(loss, model, l1, l2):
+    for name, w in model.named_parameters():
+        if not name.endswith("bias"):
+            loss = loss + l1 * w.abs().sum() + l2 * (w**2).sum()
+    return loss""",
+    ),
 }
 
 
