@@ -53,3 +53,40 @@ class Investigation(Task):
     def solution(self) -> str:
         """The reference under the learner's name."""
         return f"{self.name} = {self.reference!r}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Selection(Investigation):
+    """A question whose answer is a set of names; a list or a tuple will do.
+
+    Attributes:
+        names: all that can be chosen.
+        accept: as in `Investigation`; gets the chosen names, as a set.
+    """
+
+    names: tuple[str, ...]
+
+    def _feedback(self, attempt: Any) -> str:
+        if isinstance(attempt, str):
+            return "That is one text. Write a set of names, in braces, even if there is only one."
+        if not isinstance(attempt, (set, frozenset, list, tuple)):
+            return f"A set of names is expected, in braces, not {short(attempt)} ({type(attempt).__name__})."
+        if any(name is None or name is Ellipsis for name in attempt):
+            return "A good start: put names in the place of the dots."
+        known = {"".join(name.split()): name for name in self.names}  # a space more or less is no mistake
+        keys = ["".join(name.split()) if isinstance(name, str) else "" for name in attempt]
+        if strangers := [name for name, key in zip(attempt, keys) if key not in known]:
+            return (
+                f"{short(strangers[0])} is not among the names. Copy them as they stand in the cell, "
+                "with their quotation marks."
+            )
+        chosen = {known[key] for key in keys}
+        for mistake in self.mistakes:
+            if chosen == mistake.answer:
+                return mistake.feedback
+        return self.accept(chosen)
+
+    def solution(self) -> str:
+        """The reference under the learner's name, in the order of the names."""
+        right = ", ".join(repr(name) for name in self.names if name in self.reference)
+        return f"{self.name} = {{{right}}}"

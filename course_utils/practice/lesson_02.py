@@ -13,10 +13,9 @@ from torch import Tensor, nn
 
 from course_utils.practice.check import Checks
 from course_utils.practice.exercise import Exercise
-from course_utils.practice.investigation import Investigation
+from course_utils.practice.investigation import Selection
 from course_utils.practice.quiz import Choice, Question, Quiz
 from course_utils.practice.task import Mistake
-from course_utils.practice.verdict import short
 
 #: Turns a variance and eps into what the deviations are divided by.
 Spread = Callable[[Tensor, float], Tensor]
@@ -1632,19 +1631,7 @@ _BELIEFS: tuple[tuple[set[str], str], ...] = (
 )
 
 
-def _accept_names(answer: Any) -> str:
-    if isinstance(answer, str):
-        return "That is one text. Write a set of names, in braces, even if there is only one."
-    if isinstance(answer, dict) or not isinstance(answer, (set, frozenset, list, tuple)):
-        return f"A set of names is expected, in braces, not {short(answer)} ({type(answer).__name__})."
-    if any(name is None or name is Ellipsis for name in answer):
-        return "A good start: put names in the place of the dots."
-    if strangers := [name for name in answer if not isinstance(name, str) or name not in _LAYERS]:
-        return f"{short(strangers[0])} is none of the seven names. Copy them as they stand in the cell, with their quotation marks."
-    given = set(answer)
-    for belief, feedback in _BELIEFS:
-        if given == belief:
-            return feedback
+def _accept_names(given: set[str]) -> str:
     sees = {name: _moved(make()) > 1e-4 for name, make in _LAYERS.items()}
     # Of a name too many one can say why it is wrong. Of a missing one that would hand out the answer.
     extra = [name for name in _LAYERS if name in given and not sees[name]]
@@ -1658,7 +1645,8 @@ def _accept_names(answer: Any) -> str:
     return "Those that you chose do see the batch, but not all are there that do." if missing else ""
 
 
-SEES_THE_BATCH = Investigation(
+SEES_THE_BATCH = Selection(
+    names=tuple(_LAYERS),
     number="02.6",
     name="sees_the_batch",
     title="Who looks at the neighbours?",

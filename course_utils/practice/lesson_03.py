@@ -15,10 +15,9 @@ from torch.optim import SGD, Adam, AdamW
 
 from course_utils.practice.check import Checks
 from course_utils.practice.exercise import Exercise
-from course_utils.practice.investigation import Investigation
+from course_utils.practice.investigation import Selection
 from course_utils.practice.quiz import Choice, Question, Quiz
 from course_utils.practice.task import Mistake
-from course_utils.practice.verdict import short
 
 # ---- 03.1 ---------------------------------------------------------------------------------------------------------
 
@@ -1753,20 +1752,10 @@ _BELIEFS: tuple[tuple[frozenset[str], str], ...] = (
 )
 
 
-def _accept_settings(answer: Any) -> str:
-    if not isinstance(answer, (set, frozenset, list, tuple)):
-        return f"A set of names is expected, such as {{{_SGD_1!r}}}, not {short(answer)} ({type(answer).__name__})."
-    names = {"".join(name.split()): name for name in _SETTINGS}
-    keys = ["".join(name.split()) if isinstance(name, str) else None for name in answer]
-    if unknown := [name for name, key in zip(answer, keys) if key not in names]:
-        return f"{short(unknown[0])} is not one of the names. They are: {', '.join(map(repr, _SETTINGS))}."
-    chosen = {names[key] for key in keys if key is not None}
+def _accept_settings(chosen: set[str]) -> str:
     same = {name for name in _SETTINGS if _gap(name) < 1e-9}
     if chosen == same:
         return ""
-    for belief, feedback in _BELIEFS:
-        if chosen == belief:
-            return feedback
     if extra := [name for name in _SETTINGS if name in chosen - same]:
         reason = (
             "AdamW shrinks the weights beside the gradient, not through it"
@@ -1781,7 +1770,8 @@ def _accept_settings(answer: Any) -> str:
     )
 
 
-SAME_AS_PENALTY = Investigation(
+SAME_AS_PENALTY = Selection(
+    names=tuple(_SETTINGS),
     number="03.6",
     name="same_as_penalty",
     title="Which weight decay is an L2 penalty?",

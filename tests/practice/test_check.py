@@ -12,7 +12,7 @@ from IPython.testing.globalipapp import start_ipython
 
 from course_utils.practice import progress
 from course_utils.practice.check import Checks
-from course_utils.practice.investigation import Investigation
+from course_utils.practice.investigation import Investigation, Selection
 from course_utils.practice.task import Mistake
 from course_utils.practice.verdict import COLOURS, Counterexample, Status, Verdict
 from practice.sample import exercise, scaled
@@ -154,3 +154,46 @@ def test_value_that_cannot_be_checked() -> None:
         raise ValueError
 
     assert "something like 2" in investigation(accept=accept).judge("x").message
+
+
+NAMES = ("one, train", "two", "three")
+
+
+def selection() -> Selection:
+    fields = {**vars(investigation()), "names": NAMES, "reference": {"two", "one, train"}, "example": {"two"}}
+    return Selection(
+        **{
+            **fields,
+            "mistakes": (Mistake({"two"}, "One is missing."),),
+            "accept": lambda chosen: "" if chosen == {"one, train", "two"} else f"{len(chosen)} chosen",
+        }
+    )
+
+
+@pytest.mark.parametrize(
+    ("value", "status", "words"),
+    [
+        (..., Status.NOT_ATTEMPTED, "Look."),
+        ({"one, train", "two"}, Status.CORRECT, ""),
+        (["two", "one,train"], Status.CORRECT, ""),
+        (("two", "two", "one, train"), Status.CORRECT, ""),
+        ({"two"}, Status.NOT_YET, "One is missing."),
+        (["two"], Status.NOT_YET, "One is missing."),
+        (set(NAMES), Status.NOT_YET, "3 chosen"),
+        (set(), Status.NOT_YET, "0 chosen"),
+        ("two", Status.NOT_YET, "one text"),
+        ({"four"}, Status.NOT_YET, "'four' is not among the names"),
+        ({"two", 3}, Status.NOT_YET, "3 is not among the names"),
+        ({"two", ...}, Status.NOT_YET, "in the place of the dots"),
+        (2, Status.NOT_YET, "A set of names is expected"),
+        ({"two": True}, Status.NOT_YET, "A set of names is expected"),
+    ],
+)
+def test_selection(value: Any, status: Status, words: str) -> None:
+    verdict = selection().judge(value)
+    assert verdict.status is status
+    assert words in verdict.message
+
+
+def test_the_solution_of_a_selection_keeps_the_order_of_the_names() -> None:
+    assert selection().solution().endswith("= {'one, train', 'two'}")
