@@ -110,19 +110,24 @@ class ManyHistory:
         model.load_state_dict({name: value[k] for name, value in self.state(best).items()})
         return model.eval()
 
-    def predict(self, x: Tensor, *, best: bool = False) -> Tensor:
+    def predict(self, x: Tensor | Each, *, best: bool = False) -> Tensor:
         """Predict with all members, in evaluation mode.
 
         Args:
-            x: inputs that all members share, (n, ...).
+            x: inputs that all members share, (n, ...); or `Each(x, y)`, a set for each member, whose y is not used.
             best: use each member's best weights instead of its last.
 
         Returns:
             Predictions, (K, n, ...).
         """
         self.template.eval()
+        inputs, axis = (x.x, 0) if isinstance(x, Each) else (x, None)
+
+        def one(state: State, own: Tensor) -> Tensor:
+            return cast(Tensor, functional_call(self.template, state, (own,)))
+
         with torch.no_grad():
-            return vmap(lambda state: functional_call(self.template, state, (x,)))(self.state(best))
+            return vmap(one, (0, axis))(self.state(best), inputs)
 
 
 def check_data(data: tuple[Tensor, Tensor], name: str, members: int) -> None:

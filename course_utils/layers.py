@@ -6,12 +6,13 @@ shift. They differ in the axes. For pictures, (N, C, H, W):
 | layer        | one mean and one variance for         | they average over               | memory             |
 |--------------|---------------------------------------|---------------------------------|--------------------|
 | BatchNorm    | each channel                          | N, H, W                         | running statistics |
-| LayerNorm    | each sample                           | the last axes, C, H, W or fewer | none               |
+| LayerNorm    | each sample (or each token)           | the last axes, C, H, W or fewer | none               |
 | InstanceNorm | each channel of each sample           | H, W                            | only where asked   |
 | GroupNorm    | each group of channels of each sample | H, W and the group's channels   | none               |
 
 Only plain tensor operations are used, and autograd finds the gradients. Arguments, names in the `state_dict` and error
-messages are torch's. torch's layers are faster and take half precision too; use those in your work.
+messages are torch's. torch's layers are faster, and exact enough in half precision, which these are not: use those in
+your work. To read these, start with `normalization.moments` and `standardise`.
 
 Built in lessons 02 (normalizations) and 03 (dropout).
 """
@@ -40,7 +41,10 @@ __all__ = [
 
 
 class BatchNorm(ChannelNorm):
-    """Normalise each channel over the batch and its positions: by this batch in training, else by those before."""
+    """Normalise each channel over the batch and its positions.
+
+    In training with the statistics of this batch; in evaluation with the running ones, if it keeps any.
+    """
 
     def forward(self, x: Tensor) -> Tensor:
         """Normalise x, (N, C, ...); in training, move the running statistics."""
@@ -97,7 +101,7 @@ class InstanceNorm(ChannelNorm):
         checks.check_channels(x, 0 if alone else 1, self.num_features, affine=self.affine)
         batch = x.unsqueeze(0) if alone else x
         checks.check_instance_norm(batch, self.held(), by_sample=own)
-        # Like torch's: without a momentum nothing is remembered, and num_batches_tracked stays 0.
+        # Like torch's: num_batches_tracked always stays 0, and without a momentum nothing is remembered.
         y = self.normalise(batch, tuple(range(2, batch.ndim)), own=own, share=self.momentum)
         return y.squeeze(0) if alone else y
 

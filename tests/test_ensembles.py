@@ -235,6 +235,14 @@ def test_float32_is_close_too() -> None:
         assert many.history(k).train == pytest.approx(plain.train, rel=1e-4)
 
 
+def test_predict_takes_a_set_for_each_member() -> None:
+    many = fit_many(MODELS["batch norm"], (X, Y), seeds=SEEDS, **options())
+    own = torch.stack([VALIDATION[0] + k for k in range(3)])  # (3, 17, 1)
+    predictions = many.predict(Each(own, torch.zeros(3, 17, 1)))
+    for k in range(3):
+        torch.testing.assert_close(many.model(k)(own[k]), predictions[k])
+
+
 def test_predict_and_model_agree_and_best_is_the_best_epoch() -> None:
     settings = options(epochs=12, optimizer=lambda parameters: torch.optim.SGD(parameters, lr=0.9, momentum=0.9))
     many = fit_many(MODELS["batch norm"], (X, Y), VALIDATION, seeds=SEEDS, keep_best=True, **settings)

@@ -18,11 +18,8 @@ import torch
 from course_utils.practice import sandbox
 from course_utils.practice.matching import changed, common_factor, condition, difference, snapshot
 from course_utils.practice.stubs import is_untouched
-from course_utils.practice.task import Task
+from course_utils.practice.task import OUR_SECONDS, Task
 from course_utils.practice.verdict import Counterexample, Status, Verdict, short
-
-#: The course's own part of a check takes well under a second; more than this means that it hangs.
-_OUR_SECONDS = 60.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -53,15 +50,14 @@ class Exercise(Task):
             )
         if misfit := self._misfit(attempt):
             return Verdict(Status.NOT_YET, misfit)
-        with sandbox.steady():
-            tried = sandbox.run(lambda: self._trials(attempt), seconds=self.seconds)
+        tried = self._timed(lambda: self._trials(attempt))
         if tried.late:
             return Verdict(Status.NOT_YET, _too_slow(self.seconds, tried))
         if tried.error is not None:
             return _our_fault(tried)
         # Steady again: what the learner's code did to torch or to the random numbers must not reach the comparison.
         with sandbox.steady():
-            judged = sandbox.run(lambda: self._compare(attempt, tried.value), seconds=_OUR_SECONDS)
+            judged = sandbox.run(lambda: self._compare(attempt, tried.value), seconds=OUR_SECONDS)
         return judged.value if isinstance(judged.value, Verdict) else _our_fault(judged)
 
     def parameters(self) -> list[str]:
@@ -110,21 +106,30 @@ class Exercise(Task):
                 raise
             except BaseException as error:  # a learner may well write sys.exit()
                 return [*trials, _Trial(shown, None, "", error)]
-            touched = ""
-            for name, value, old in zip(self.parameters(), arguments, before):
-                if name not in self.may_change and (what := changed(old, condition(value))):
-                    touched = f"its input `{name}` in place: {what}"
+            touched = self._touched(arguments, before)
             if not torch.is_grad_enabled():
                 torch.set_grad_enabled(True)
                 touched = "torch for everybody: it leaves gradients switched off"
             trials.append(_Trial(shown, self._seen(arguments, result), touched, None))
         return trials
 
+    def _touched(self, arguments: Sequence[Any], before: Sequence[dict[str, Any]]) -> str:
+        """Which inputs the call has changed that are not its own, in words; empty if it has changed none."""
+        found = [
+            (f"`{name}`", what)
+            for name, old, value in zip(self.parameters(), before, arguments)
+            if name not in self.may_change and (what := changed(old, condition(value)))
+        ]
+        if len(found) == 1:
+            return f"its input {found[0][0]} in place: {found[0][1]}"
+        return f"its inputs {', '.join(f'{name} ({what})' for name, what in found)} in place" if found else ""
+
     def _compare(self, attempt: Any, trials: Sequence[_Trial]) -> Verdict:
         last = trials[-1]
         if last.error is not None:
             inputs = ", ".join(f"{name} = {text}" for name, text in self._given(last))
-            return Verdict(Status.ERROR, f"{sandbox.explain(last.error, attempt)} It was called with {inputs}.")
+            before = f" {self._tally(trials[:-1])}" if trials[:-1] else ""
+            return Verdict(Status.ERROR, f"{sandbox.explain(last.error, attempt)} It was called with {inputs}.{before}")
         expected = list(self.results(self.expected))
         yours = [trial.value for trial in trials]
         problems = [difference(a, b, tolerance=self.tolerance) for a, b in zip(yours, expected)]
@@ -139,6 +144,12 @@ class Exercise(Task):
                 "old state: work on a copy, or put back what you found.",
             )
         return Verdict(Status.CORRECT, self.praise)
+
+    def _tally(self, done: Sequence[_Trial]) -> str:
+        """How many of the inputs before the one that raised came out right."""
+        pairs = zip(done, self.results(self.expected))
+        right = sum(not difference(trial.value, value, tolerance=self.tolerance) for trial, value in pairs)
+        return f"Of the {len(done)} inputs before this one, {right} came out right."
 
     def _diagnosis(self, yours: Sequence[Any], expected: Sequence[Any], problems: Sequence[str]) -> str:
         for mistake in self.mistakes:

@@ -6,7 +6,6 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
-from course_utils.practice import sandbox
 from course_utils.practice.matching import difference
 from course_utils.practice.task import Task
 from course_utils.practice.verdict import Status, Verdict, short
@@ -33,9 +32,10 @@ class Investigation(Task):
             return Verdict(Status.NOT_YET, f"A good start; still open: {', '.join(missing)}.")
         if callable(attempt):
             return Verdict(Status.NOT_YET, f"A value is expected, such as {short(self.example)}, not a function.")
-        with sandbox.steady():
-            outcome = sandbox.run(lambda: self._feedback(attempt), seconds=self.seconds)
-        if outcome.error is not None or outcome.late:
+        outcome = self._timed(lambda: self._feedback(attempt))
+        if outcome.late:
+            return Verdict(Status.ERROR, "The check took too long; your answer was not judged. Run the cell again.")
+        if outcome.error is not None:
             return Verdict(
                 Status.NOT_YET,
                 f"This is not a value that can be checked; expected something like {short(self.example)}.",
@@ -67,14 +67,16 @@ class Selection(Investigation):
     names: tuple[str, ...]
 
     def _feedback(self, attempt: Any) -> str:
+        if isinstance(attempt, dict) and not attempt:
+            return "Empty braces are a dict; write set()."
         if isinstance(attempt, str):
             return "That is one text. Write a set of names, in braces, even if there is only one."
         if not isinstance(attempt, (set, frozenset, list, tuple)):
             return f"A set of names is expected, in braces, not {short(attempt)} ({type(attempt).__name__})."
         if any(name is None or name is Ellipsis for name in attempt):
             return "A good start: put names in the place of the dots."
-        known = {"".join(name.split()): name for name in self.names}  # a space more or less is no mistake
-        keys = ["".join(name.split()) if isinstance(name, str) else "" for name in attempt]
+        known = {_key(name): name for name in self.names}
+        keys = [_key(name) if isinstance(name, str) else "" for name in attempt]
         if strangers := [name for name, key in zip(attempt, keys) if key not in known]:
             return (
                 f"{short(strangers[0])} is not among the names. Copy them as they stand in the cell, "
@@ -90,3 +92,8 @@ class Selection(Investigation):
         """The reference under the learner's name, in the order of the names."""
         right = ", ".join(repr(name) for name in self.names if name in self.reference)
         return f"{self.name} = {{{right}}}"
+
+
+def _key(name: str) -> str:
+    """What tells names apart: a space more or less is no mistake, and not every keyboard has a λ."""
+    return "".join(name.split()).replace("lambda", "λ")

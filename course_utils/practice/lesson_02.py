@@ -76,8 +76,16 @@ def _along_channels(values: Tensor, x: Tensor) -> Tensor:
     return values.reshape(-1, *[1] * (x.ndim - 2))
 
 
+# The numbers of the cases have single precision, as layers do: a layer that the learner makes must fit them. What is
+# expected is computed in double precision, and rounded in the end.
+
+
+def _double(*values: Tensor) -> Iterator[Tensor]:
+    return (value.double() for value in values)
+
+
 def _random(*shape: int, generator: torch.Generator) -> Tensor:
-    return torch.randn(shape, generator=generator, dtype=torch.float64)
+    return torch.randn(shape, generator=generator)
 
 
 # ---- 02.1 ---------------------------------------------------------------------------------------------------------
@@ -85,10 +93,10 @@ def _random(*shape: int, generator: torch.Generator) -> Tensor:
 
 def _batch_cases() -> Iterator[tuple[Any, ...]]:
     """Batches (N, C) and (N, C, L) in both modes: by hand first, then C = N, a constant column, L = C, one sample."""
-    by_hand = torch.tensor([[1.0, 8.0], [3.0, 4.0]], dtype=torch.float64)
-    one, zero = torch.ones(2, dtype=torch.float64), torch.zeros(2, dtype=torch.float64)
-    gamma, beta = torch.tensor([[2.0, 1.0], [0.5, -1.0]], dtype=torch.float64)
-    memory = torch.tensor([[1.0, 5.0], [4.0, 9.0]], dtype=torch.float64)
+    by_hand = torch.tensor([[1.0, 8.0], [3.0, 4.0]])
+    one, zero = torch.ones(2), torch.zeros(2)
+    gamma, beta = torch.tensor([[2.0, 1.0], [0.5, -1.0]])
+    memory = torch.tensor([[1.0, 5.0], [4.0, 9.0]])
     for statistics, affine, training in (
         ((zero, one), (one, zero), True),
         (memory, (one, zero), False),
@@ -116,7 +124,7 @@ def _batch_cases() -> Iterator[tuple[Any, ...]]:
         ((32, 10), 2.0, True, ()),
     ):
         shift, gamma, beta, running_mean = (_random(shape[1], generator=generator) for _ in range(4))
-        running_var = spread**2 * (0.5 + torch.rand(shape[1], generator=generator, dtype=torch.float64))
+        running_var = spread**2 * (0.5 + torch.rand(shape[1], generator=generator))
         x = spread * (_random(*shape, generator=generator) + _along_channels(shift, torch.empty(shape)))
         if shape == (6, 4):
             x[:, 1] = 0.5  # a constant column: its variance is zero
@@ -133,9 +141,9 @@ def _batch_norm_by_torch(
     eps: float = 1e-5,
 ) -> Tensor:
     """PyTorch's own, which shares no line with the reference."""
-    return F.batch_norm(
-        x, None if training else running_mean, None if training else running_var, gamma, beta, training, eps=eps
-    )
+    values, mean, variance, gamma, beta = _double(x, running_mean, running_var, gamma, beta)
+    y = F.batch_norm(values, None if training else mean, None if training else variance, gamma, beta, training, eps=eps)
+    return y.to(x.dtype)
 
 
 def batch_norm(
@@ -200,26 +208,29 @@ def _batch_norm_by_var_mean(
 Statistics = Callable[[Tensor, Tensor, Tensor, bool], tuple[Tensor, Tensor]]
 
 
-def _statistics(*, flat: Sequence[int] = (0,), deep: Sequence[int] = (0, 2), correction: int = 0) -> Statistics:
+def _statistics(
+    *, flat: Sequence[int] = (0,), deep: Sequence[int] = (0, 2), correction: int = 0, deep_correction: int = 0
+) -> Statistics:
     """Those of the batch in training, over these axes for (N, C) and (N, C, L); the running ones in evaluation."""
 
     def statistics(x: Tensor, running_mean: Tensor, running_var: Tensor, training: bool) -> tuple[Tensor, Tensor]:
         if not training:
             return _along_channels(running_mean, x), _along_channels(running_var, x)
         axes = list(flat if x.ndim == 2 else deep)
-        return x.mean(axes, keepdim=True), x.var(axes, correction=correction, keepdim=True)
+        divisor = correction if x.ndim == 2 else max(correction, deep_correction)
+        return x.mean(axes, keepdim=True), x.var(axes, correction=divisor, keepdim=True)
 
     return statistics
 
 
 def _with_variance(variance: Callable[[Tensor, Tensor], Tensor]) -> Statistics:
-    """Another variance of the batch, from (C, n) values and their means (C, 1)."""
+    """Another variance of the batch, from (C, N, L) values and their means (C, 1, 1); (N, C) counts as L = 1."""
 
     def statistics(x: Tensor, running_mean: Tensor, running_var: Tensor, training: bool) -> tuple[Tensor, Tensor]:
         mean, var = _statistics()(x, running_mean, running_var, training)
         if training:
-            values = x.movedim(1, 0).flatten(1)
-            var = _along_channels(variance(values, values.mean(1, keepdim=True)), x)
+            values = x.movedim(1, 0).reshape(x.shape[1], len(x), -1)
+            var = _along_channels(variance(values, values.mean((1, 2), keepdim=True)), x)
         return mean, var
 
     return statistics
@@ -228,6 +239,10 @@ def _with_variance(variance: Callable[[Tensor, Tensor], Tensor]) -> Statistics:
 def _in_mode(choose: Callable[[bool], bool]) -> Statistics:
     """Right statistics for another mode than the one asked for."""
     return lambda x, mean, var, training: _statistics()(x, mean, var, choose(training))
+
+
+def _of_a_fresh_layer(x: Tensor, running_mean: Tensor, running_var: Tensor, training: bool) -> tuple[Tensor, Tensor]:
+    return _statistics()(x, torch.zeros_like(running_mean), torch.ones_like(running_var), training)
 
 
 def _updated_memory(x: Tensor, running_mean: Tensor, running_var: Tensor, training: bool) -> tuple[Tensor, Tensor]:
@@ -243,11 +258,12 @@ def _wrong_batch_norm(
     statistics: Statistics | None = None,
     *,
     spread: Spread = _root,
+    evaluation: Spread | None = None,
     affine: Affine = _scale_and_shift,
     centre: bool = True,
     **axes: Any,
 ) -> Callable[..., Tensor]:
-    """BatchNorm with other statistics, another use of eps, γ and β."""
+    """BatchNorm with other statistics, another use of eps (in evaluation mode perhaps yet another), γ and β."""
     choose = statistics or _statistics(**axes)
 
     def wrong(
@@ -260,7 +276,8 @@ def _wrong_batch_norm(
         eps: float = 1e-5,
     ) -> Tensor:
         mean, variance = choose(x, running_mean, running_var, training)
-        x_hat = (x - mean if centre else x) / spread(variance, eps)
+        root = spread if training or evaluation is None else evaluation
+        x_hat = (x - mean if centre else x) / root(variance, eps)
         return affine(x_hat, _along_channels(gamma, x), _along_channels(beta, x))
 
     return wrong
@@ -273,6 +290,12 @@ def _affine_first(
     return _batch_norm_by_torch(moved, rm, rv, torch.ones_like(gamma), torch.zeros_like(beta), training, eps)
 
 
+def _rows_cut_anew(
+    x: Tensor, rm: Tensor, rv: Tensor, gamma: Tensor, beta: Tensor, training: bool, eps: float = 1e-5
+) -> Tensor:
+    return _batch_norm_by_torch(x.reshape(-1, x.shape[1]), rm, rv, gamma, beta, training, eps).reshape(x.shape)
+
+
 BATCH_NORM = Exercise(
     number="02.1",
     name="batch_norm",
@@ -283,6 +306,8 @@ BATCH_NORM = Exercise(
     trains="which numbers share a mean, and which mode uses which",
     stub='''def batch_norm(x, running_mean, running_var, gamma, beta, training, eps=1e-5):
     """What nn.BatchNorm1d gives, in training and in evaluation mode. It changes no input.
+
+    The check compares values, not gradients.
 
     Args:
         x: a batch, (N, C), or (N, C, L): then each feature has L values in each sample
@@ -330,19 +355,20 @@ BATCH_NORM = Exercise(
         ),
         Mistake(
             _wrong_batch_norm(spread=_eps_of_the_book),
-            "Right with the usual eps, but you wrote 1e-5 into the formula. Use the argument: it may have another value.",
+            "Right with the usual eps, but yours makes no use of the argument `eps`: 1e-5 is in your formula, or a torch function "
+            "takes its default. In F.batch_norm the place after `training` is momentum: write eps=eps.",
         ),
         Mistake(
-            _wrong_batch_norm(_with_variance(lambda values, mean: ((values + mean) ** 2).mean(1))),
+            _wrong_batch_norm(_with_variance(lambda values, mean: ((values + mean) ** 2).mean((1, 2)))),
             "Your variance adds the mean to each value. A deviation is a difference: (x − mean)². With a plus sign, a "
             "feature far from zero seems to spread widely.",
         ),
         Mistake(
-            _wrong_batch_norm(_with_variance(lambda values, mean: (values**2).mean(1))),
+            _wrong_batch_norm(_with_variance(lambda values, mean: (values**2).mean((1, 2)))),
             "Your variance is the mean of x², not of (x − mean)². Both agree only where the mean is zero.",
         ),
         Mistake(
-            _wrong_batch_norm(_with_variance(lambda values, mean: ((values - mean) ** 2).sum(1))),
+            _wrong_batch_norm(_with_variance(lambda values, mean: ((values - mean) ** 2).sum((1, 2)))),
             "Your variance is a sum of squares. Divide it by the number of values, or a larger batch makes the output smaller.",
         ),
         Mistake(
@@ -391,6 +417,38 @@ BATCH_NORM = Exercise(
         Mistake(
             _wrong_batch_norm(deep=(0, 1, 2)),
             "Right for (N, C). For (N, C, L) you take one mean of the whole tensor. Axis 1 must stay: average over axes 0 and 2.",
+        ),
+        Mistake(
+            _wrong_batch_norm(deep_correction=1),
+            "Right for (N, C). For (N, C, L) your variance divides by n − 1. Divide by the number of values, N·L.",
+        ),
+        Mistake(
+            _wrong_batch_norm(_with_variance(lambda values, mean: values.var(1, correction=0).mean(1))),
+            "Right for (N, C). For (N, C, L) you take a variance at each position and average them. That leaves out how the "
+            "positions differ from one another: take one variance over all N·L values.",
+        ),
+        Mistake(
+            _rows_cut_anew,
+            "Right for (N, C). For (N, C, L), `reshape(-1, C)` and `view` cut the list of numbers into other pieces: the features get "
+            "mixed. Average over axes 0 and 2, or move axis 1 to the end before you cut.",
+        ),
+        Mistake(
+            _wrong_batch_norm(spread=_no_root, evaluation=_root),
+            "Evaluation mode is right. In training mode you divide by the variance: take the root of Var + ε there too.",
+        ),
+        Mistake(
+            _wrong_batch_norm(evaluation=_no_root),
+            "Training mode is right. running_var is a variance, no standard deviation: in evaluation mode too, take the root of "
+            "running_var + eps.",
+        ),
+        Mistake(
+            _wrong_batch_norm(evaluation=_no_eps),
+            "Training mode is right. In evaluation mode eps is missing: it is added to running_var before the root is taken.",
+        ),
+        Mistake(
+            _wrong_batch_norm(_of_a_fresh_layer),
+            "Training mode is right. In evaluation mode running_mean and running_var have no effect: you normalise with mean 0 and "
+            "variance 1, which is what a new layer remembers.",
         ),
         Mistake(
             _wrong_batch_norm(_in_mode(lambda training: torch.is_grad_enabled())),
@@ -443,7 +501,7 @@ BATCH_NORM = Exercise(
     ),
     styles=(_batch_norm_in_loops, _batch_norm_by_einsum, _batch_norm_by_var_mean),
     start="Begin with training mode and (N, C): one mean a column.",
-    praise="It gives what torch's own batch normalization gives, in both modes, for (N, C) and for (N, C, L), to the sixth digit or better.",
+    praise="It gives what torch's own batch normalization gives, in both modes, for (N, C) and for (N, C, L), to rounding.",
     cases=_batch_cases,
     expected=_batch_norm_by_torch,
 )
@@ -454,9 +512,9 @@ BATCH_NORM = Exercise(
 def _running_cases() -> Iterator[tuple[Any, ...]]:
     """Running statistics and a batch, sometimes with momentum: by hand, then C = N, (N, C, L), momentum 0 and 1."""
     yield (
-        torch.zeros(1, dtype=torch.float64),
-        torch.ones(1, dtype=torch.float64),
-        torch.tensor([[1.0], [3.0]], dtype=torch.float64),
+        torch.zeros(1),
+        torch.ones(1),
+        torch.tensor([[1.0], [3.0]]),
     )
     generator = torch.Generator().manual_seed(2)
     for shape, momentum in (
@@ -472,7 +530,7 @@ def _running_cases() -> Iterator[tuple[Any, ...]]:
         ((40, 6), (0.9,)),
     ):
         mean = _random(shape[1], generator=generator)
-        variance = 0.5 + torch.rand(shape[1], generator=generator, dtype=torch.float64)
+        variance = 0.5 + torch.rand(shape[1], generator=generator)
         shift = _along_channels(_random(shape[1], generator=generator), torch.empty(shape))
         yield mean, variance, 2 * _random(*shape, generator=generator) + shift, *momentum
 
@@ -481,11 +539,11 @@ def _running_by_torch(
     running_mean: Tensor, running_var: Tensor, x: Tensor, momentum: float = 0.1
 ) -> tuple[Tensor, Tensor]:
     """What torch's own layer holds after one training step."""
-    layer = nn.BatchNorm1d(x.shape[1], momentum=momentum, dtype=x.dtype)
+    layer = nn.BatchNorm1d(x.shape[1], momentum=momentum, dtype=torch.float64)
     layer.load_state_dict({"running_mean": running_mean, "running_var": running_var}, strict=False)
-    layer(x)
+    layer(x.double())
     state = layer.state_dict()
-    return state["running_mean"], state["running_var"]
+    return state["running_mean"].to(x.dtype), state["running_var"].to(x.dtype)
 
 
 def update_running(
@@ -558,10 +616,24 @@ def _wrong_running(
     return wrong
 
 
-def _n_without_l(running_mean: Tensor, running_var: Tensor, x: Tensor, momentum: float = 0.1) -> tuple[Tensor, Tensor]:
-    axes = [0] if x.ndim == 2 else [0, 2]
-    batch_var = x.var(axes, correction=0) * (len(x) / (len(x) - 1))
-    return _move(running_mean, x.mean(axes), momentum), _move(running_var, batch_var, momentum)
+def _sum_divided_by(divisor: Callable[[int, int, int], float]) -> Callable[..., tuple[Tensor, Tensor]]:
+    """A variance of the batch whose sum of squares is divided by another number, made of N, L and C."""
+
+    def wrong(running_mean: Tensor, running_var: Tensor, x: Tensor, momentum: float = 0.1) -> tuple[Tensor, Tensor]:
+        axes, (n, features, *length) = [0] if x.ndim == 2 else [0, 2], x.shape
+        squares = ((x - x.mean(axes, keepdim=True)) ** 2).sum(axes)
+        batch_var = squares / divisor(n, math.prod(length), features)
+        return _move(running_mean, x.mean(axes), momentum), _move(running_var, batch_var, momentum)
+
+    return wrong
+
+
+def _memory_corrected_too(
+    running_mean: Tensor, running_var: Tensor, x: Tensor, momentum: float = 0.1
+) -> tuple[Tensor, Tensor]:
+    new_mean, new_var = _wrong_running(correction=0)(running_mean, running_var, x, momentum)
+    n = x.numel() // x.shape[1]
+    return new_mean, new_var * n / (n - 1)
 
 
 def _mean_of_variances(axis: int) -> Callable[..., tuple[Tensor, Tensor]]:
@@ -663,7 +735,28 @@ UPDATE_RUNNING = Exercise(
             "And that variance divides by n − 1.",
         ),
         Mistake(
-            _n_without_l,
+            _wrong_running(update_var=lambda old, new, momentum: old),
+            "The mean is right, but the variance has not moved: it is updated in the same way.",
+        ),
+        Mistake(
+            _sum_divided_by(lambda n, length, features: n - 1),
+            "Right for (N, C). For (N, C, L) you add up N·L squares and divide by N − 1: divide by N·L − 1.",
+        ),
+        Mistake(
+            _sum_divided_by(lambda n, length, features: n * length - 1 / features),
+            "Your n counts the values of all features. Each feature has N of them, or N·L: x.numel() / C.",
+        ),
+        Mistake(
+            _sum_divided_by(lambda n, length, features: (n * length) ** 2 / (n * length - 1)),
+            "Your correction is upside down: the unbiased variance is the larger one. Multiply the biased one by n/(n − 1).",
+        ),
+        Mistake(
+            _memory_corrected_too,
+            "You multiply the whole new variance by n/(n − 1), and so the old memory with it. Correct the batch's variance only, "
+            "before it is mixed in.",
+        ),
+        Mistake(
+            _sum_divided_by(lambda n, length, features: length * (n - 1)),
             "Right for (N, C). For (N, C, L) a feature has n = N·L values, and the unbiased variance divides by N·L − 1. "
             "Your correction counts the N samples only.",
         ),
@@ -733,7 +826,11 @@ UPDATE_RUNNING = Exercise(
 
 
 class TokenNorm(nn.BatchNorm1d):
-    """An nn.BatchNorm1d that shows its mode and its numbers."""
+    """An nn.BatchNorm1d that shows its mode and its numbers, and remembers how many features it was made for."""
+
+    def __init__(self, size: int, **options: Any) -> None:
+        super().__init__(size, **options)
+        self.size = size
 
     def __repr__(self) -> str:
         mode = "training" if self.training else "evaluation"
@@ -751,9 +848,11 @@ def _token_cases() -> Iterator[tuple[Tensor, TokenNorm]]:
 
     In single precision, as layers are made: a layer that the learner makes anew must fit. And neither N nor L is 1:
     torch would stop whoever calls the layer token by token or sample by sample before the check can say why it is wrong.
+    The tokens require grad, as if a layer had made them.
     """
-    yield torch.tensor([[[1.0], [3.0]], [[5.0], [7.0]]]), TokenNorm(1)
-    yield torch.tensor([[[1.0, 0.0], [2.0, 4.0], [3.0, 2.0]], [[6.0, 4.0], [7.0, 0.0], [8.0, 8.0]]]), TokenNorm(2)
+    yield torch.tensor([[[1.0], [3.0]], [[5.0], [7.0]]], requires_grad=True), TokenNorm(1)
+    rows = [[[1.0, 0.0], [2.0, 4.0], [3.0, 2.0]], [[6.0, 4.0], [7.0, 0.0], [8.0, 8.0]]]
+    yield torch.tensor(rows, requires_grad=True), TokenNorm(2)
     generator = torch.Generator().manual_seed(3)
     for n, length, features, momentum, training in (
         (2, 2, 2, 0.1, True),
@@ -768,7 +867,8 @@ def _token_cases() -> Iterator[tuple[Tensor, TokenNorm]]:
         numbers["running_var"] = 0.5 + torch.rand(features, generator=generator)
         norm.load_state_dict(numbers, strict=False)
         scale, shift = torch.randn(2, features, generator=generator)
-        yield scale * torch.randn(n, length, features, generator=generator) + shift, norm.train(training)
+        x = scale * torch.randn(n, length, features, generator=generator) + shift
+        yield x.requires_grad_(), norm.train(training)
 
 
 def normalise_tokens(x: Tensor, norm: nn.BatchNorm1d) -> Tensor:
@@ -779,7 +879,7 @@ def normalise_tokens(x: Tensor, norm: nn.BatchNorm1d) -> Tensor:
 def _tokens_by_formula(x: Tensor, norm: nn.BatchNorm1d) -> Tensor:
     """Feature by feature in double precision, with the layer's numbers but without calling it."""
     state, momentum = norm.state_dict(), norm.momentum or 0.0  # the tensors of the state are the layer's own
-    y = torch.empty_like(x)
+    y = torch.empty(x.shape)
     for c in range(x.shape[2]):
         values = [float(value) for sample in x for value in sample[:, c]]
         mean, variance = float(state["running_mean"][c]), float(state["running_var"][c])
@@ -790,8 +890,8 @@ def _tokens_by_formula(x: Tensor, norm: nn.BatchNorm1d) -> Tensor:
             state["running_mean"][c] += momentum * (mean - state["running_mean"][c])
             state["running_var"][c] += momentum * (squares / (len(values) - 1) - state["running_var"][c])
         slope = float(state["weight"][c]) / math.sqrt(variance + norm.eps)
-        y[:, :, c] = (x[:, :, c] - mean) * slope + float(state["bias"][c])
-    return y
+        y[:, :, c] = (x.detach()[:, :, c] - mean) * slope + float(state["bias"][c])
+    return y + 0.0 * sum(tensor.sum() for tensor in (x, norm.weight, norm.bias))  # a graph that reaches all three
 
 
 def _tokens_in_a_row(x: Tensor, norm: nn.BatchNorm1d) -> Tensor:
@@ -844,12 +944,43 @@ def _tokens_twice(x: Tensor, norm: nn.BatchNorm1d) -> Tensor:
     return normalise_tokens(x, norm)
 
 
+def _tokens_always_in_training(x: Tensor, norm: nn.BatchNorm1d) -> Tensor:
+    memory = norm.running_mean, norm.running_var
+    return F.batch_norm(x.transpose(1, 2), *memory, norm.weight, norm.bias, True, 0.1, norm.eps).transpose(1, 2)
+
+
+def _tokens_without_graph(x: Tensor, norm: nn.BatchNorm1d) -> Tensor:
+    with torch.no_grad():
+        return normalise_tokens(x, norm)
+
+
 def _see_tokens_and_layer(arguments: tuple[Any, ...], result: Any) -> dict[str, Any]:
-    """The result, and what the call left in the layer."""
-    norm: nn.BatchNorm1d = arguments[1]
-    numbers = {"running mean": norm.running_mean, "running variance": norm.running_var}
-    left = {name: "gone" if tensor is None else tensor.tolist() for name, tensor in numbers.items()}
-    return {**left, "output": result, "mode afterwards": "training" if norm.training else "evaluation"}
+    """The result, what the call left in the layer, and what can still learn from the result."""
+    x: Tensor = arguments[0]
+    norm: TokenNorm = arguments[1]
+    memory = norm.running_mean, norm.running_var
+    fits = all(isinstance(tensor, Tensor) and tensor.shape == (norm.size,) for tensor in memory)
+    mean, variance = (tensor.tolist() if tensor is not None and fits else [0.0] * norm.size for tensor in memory)
+    return {
+        "output": result,
+        "running mean": mean,
+        "running variance": variance,
+        "memory": "in place" if fits else "gone, or of another size",
+        "mode afterwards": "training" if norm.training else "evaluation",
+        "gradients reach": _reached(result, {"x": x, "γ": norm.weight, "β": norm.bias}),
+    }
+
+
+def _reached(result: Any, leaves: dict[str, Tensor | None]) -> str:
+    """The names of the leaves in the graph of the result. The graph is walked: what changed in place breaks backward()."""
+    waiting, seen = [result.grad_fn if isinstance(result, Tensor) else None], set()
+    while waiting:
+        node = waiting.pop()
+        if node is not None and node not in seen:
+            seen.add(node)
+            waiting += [earlier for earlier, _ in node.next_functions]
+    ends = {id(node.variable) for node in seen if hasattr(node, "variable")}
+    return ", ".join(name for name, leaf in leaves.items() if id(leaf) in ends) or "nothing"
 
 
 NORMALISE_TOKENS = Exercise(
@@ -963,6 +1094,24 @@ NORMALISE_TOKENS = Exercise(
             "the mode is the caller's choice.",
         ),
         Mistake(
+            _tokens_always_in_training,
+            "The axes are right. But you ask for training mode, and for momentum 0.1, whatever `norm` says. Call `norm` itself, which "
+            "knows both.",
+        ),
+        Mistake(
+            lambda x, norm: norm(x.mean(1)),
+            "You average each sequence over its tokens first, so the tokens are gone. Keep all of them: the result has the shape of x.",
+        ),
+        Mistake(
+            _tokens_without_graph,
+            "The numbers are right, but the result is cut from the graph: γ, β and the layers below could not learn. Leave out no_grad, "
+            ".detach(), .data and NumPy.",
+        ),
+        Mistake(
+            lambda x, norm: normalise_tokens(x.detach(), norm),
+            "The numbers are right, but x is cut from the graph: the layers below could not learn. Leave out .detach(), .data and NumPy.",
+        ),
+        Mistake(
             _tokens_twice,
             "The output is right, but the layer was called twice, and each call in training mode moves its running statistics. Call it once.",
         ),
@@ -983,8 +1132,8 @@ NORMALISE_TOKENS = Exercise(
 def _group_cases() -> Iterator[tuple[Any, ...]]:
     """Images (N, C, H, W), groups, γ, β and sometimes eps; C/G ≠ G, both ends, H = W = 1, a group without spread."""
     for rows, groups in (([[1.0, 3.0], [5.0, 7.0]], 1), ([[0.0, 2.0], [2.0, 4.0], [1.0, 5.0], [5.0, 9.0]], 2)):
-        x = torch.tensor(rows, dtype=torch.float64)[None, :, None]  # (1, C, 1, 2)
-        yield x, groups, torch.ones(len(rows), dtype=torch.float64), torch.zeros(len(rows), dtype=torch.float64)
+        x = torch.tensor(rows)[None, :, None]  # (1, C, 1, 2)
+        yield x, groups, torch.ones(len(rows)), torch.zeros(len(rows))
     generator = torch.Generator().manual_seed(4)
     for shape, groups, spread, eps in (
         ((1, 2, 1, 3), 2, 1.0, ()),
@@ -1040,25 +1189,28 @@ def _group_norm_in_chunks(x: Tensor, groups: int, gamma: Tensor, beta: Tensor, e
 
 
 def _group_norm_by_torch(x: Tensor, groups: int, gamma: Tensor, beta: Tensor, eps: float = 1e-5) -> Tensor:
-    return F.group_norm(x, groups, gamma, beta, eps)
+    values, gamma, beta = _double(x, gamma, beta)
+    return F.group_norm(values, groups, gamma, beta, eps).to(x.dtype)
 
 
 def _wrong_group_norm(
     *,
     axes: Sequence[int] = (2, 3, 4),
     correction: int = 0,
+    variance: Callable[[Tensor], Tensor] | None = None,
     spread: Spread = _root,
     affine: Affine = _scale_and_shift,
     count: Callable[[Tensor, int], int] = lambda x, groups: groups,
     interleaved: bool = False,
 ) -> Callable[..., Tensor]:
-    """GroupNorm on (N, G, C/G, H, W) with other axes, another number of groups, or channels dealt out in turn."""
+    """GroupNorm on (N, G, C/G, H, W) with other axes, variances, number of groups, or channels dealt out in turn."""
 
     def wrong(x: Tensor, groups: int, gamma: Tensor, beta: Tensor, eps: float = 1e-5) -> Tensor:
         number = count(x, groups)
         cut = x.unflatten(1, (-1, number)).transpose(1, 2) if interleaved else x.unflatten(1, (number, -1))
         mean = cut.mean(list(axes), keepdim=True)
-        x_hat = (cut - mean) / spread(cut.var(list(axes), correction=correction, keepdim=True), eps)
+        var = variance(cut) if variance else cut.var(list(axes), correction=correction, keepdim=True)
+        x_hat = (cut - mean) / spread(var, eps)
         whole = (x_hat.transpose(1, 2) if interleaved else x_hat).reshape(x.shape)
         return affine(whole, _along_channels(gamma, x), _along_channels(beta, x))
 
@@ -1098,11 +1250,18 @@ def _group_affine_first(x: Tensor, groups: int, gamma: Tensor, beta: Tensor, eps
     return F.group_norm(moved, groups, eps=eps)
 
 
-def _group_plus_signs(x: Tensor, groups: int, gamma: Tensor, beta: Tensor, eps: float = 1e-5) -> Tensor:
-    cut = x.unflatten(1, (groups, -1))
-    mean = cut.mean([2, 3, 4], keepdim=True)
-    variance = ((cut + mean) ** 2).mean([2, 3, 4], keepdim=True)
-    x_hat = ((cut - mean) / _root(variance, eps)).reshape(x.shape)
+def _variance_with_plus(cut: Tensor) -> Tensor:
+    return ((cut + cut.mean([2, 3, 4], keepdim=True)) ** 2).mean([2, 3, 4], keepdim=True)
+
+
+def _variance_by_channel(cut: Tensor) -> Tensor:
+    return cut.var([3, 4], correction=0, keepdim=True).mean(2, keepdim=True)
+
+
+def _slices_of_groups(x: Tensor, groups: int, gamma: Tensor, beta: Tensor, eps: float = 1e-5) -> Tensor:
+    x_hat = torch.zeros_like(x)
+    for part, done in zip(x.split(groups, 1)[:groups], x_hat.split(groups, 1)):
+        done.copy_(F.group_norm(part, 1, eps=eps))
     return _scale_and_shift(x_hat, _along_channels(gamma, x), _along_channels(beta, x))
 
 
@@ -1119,7 +1278,7 @@ GROUP_NORM = Exercise(
 
     The channels are cut into groups of neighbours: with C = 6 and groups = 2, these are channels
     0, 1, 2 and channels 3, 4, 5. In each sample, each group is normalised over all its values.
-    Then each channel is scaled and shifted.
+    Then each channel is scaled and shifted. The check compares values, not gradients.
 
     Args:
         x: images, (N, C, H, W)
@@ -1203,14 +1362,24 @@ GROUP_NORM = Exercise(
         ),
         Mistake(
             _wrong_group_norm(spread=_eps_of_the_book),
-            "Right with the usual eps, but you wrote 1e-5 into the formula. Use the argument: it may have another value.",
+            "Right with the usual eps, but yours makes no use of the argument `eps`: 1e-5 is in your formula, or a torch function "
+            "takes its default.",
         ),
         Mistake(
             _wrong_group_norm(spread=_no_root),
             "You divide by the variance. Take its root first.",
         ),
         Mistake(
-            _group_plus_signs,
+            _wrong_group_norm(variance=_variance_by_channel),
+            "You average the variances of the channels. That leaves out how the means of the channels differ: take one variance over "
+            "all values of the group.",
+        ),
+        Mistake(
+            _slices_of_groups,
+            "Your slices are `groups` channels long. A group has C / groups channels, and there are `groups` of them.",
+        ),
+        Mistake(
+            _wrong_group_norm(variance=_variance_with_plus),
             "Your variance adds the mean to each value. A deviation is a difference: (x − mean)².",
         ),
         Mistake(
@@ -1253,9 +1422,9 @@ def _fold_cases() -> Iterator[tuple[Any, ...]]:
 
     Either C_in = C_out, or one of them is 1: weights scaled along the wrong axis then raise nothing, and can be named.
     """
-    two = torch.tensor([[1.0, 2.0], [3.0, 4.0]], dtype=torch.float64)
+    two = torch.tensor([[1.0, 2.0], [3.0, 4.0]])
     numbers = ((0.0, 1.0), (1.0, -1.0), (3.0, 0.0), (2.0, 2.0), (0.0, 5.0))
-    yield two, *(torch.tensor(row, dtype=torch.float64) for row in numbers), 1.0
+    yield two, *(torch.tensor(row) for row in numbers), 1.0
     generator = torch.Generator().manual_seed(5)
     for outputs, inputs, variance, eps in (
         (1, 1, 1.0, ()),
@@ -1268,7 +1437,7 @@ def _fold_cases() -> Iterator[tuple[Any, ...]]:
         (8, 8, 1.0, ()),
     ):
         bias, mean, gamma, beta = (_random(outputs, generator=generator) for _ in range(4))
-        spread = variance * (0.5 + torch.rand(outputs, generator=generator, dtype=torch.float64))
+        spread = variance * (0.5 + torch.rand(outputs, generator=generator))
         yield _random(outputs, inputs, generator=generator), bias, mean, spread, gamma, beta, *eps
 
 
@@ -1297,15 +1466,16 @@ def _fold_by_probing(
     eps: float = 1e-5,
 ) -> tuple[Tensor, Tensor]:
     """Ask the two layers themselves: the answer to zero is the bias, and the answers to unit vectors give the weight."""
-    linear = nn.Linear(weight.shape[1], weight.shape[0], dtype=weight.dtype)
-    norm = nn.BatchNorm1d(weight.shape[0], eps=eps, dtype=weight.dtype)
+    linear = nn.Linear(weight.shape[1], weight.shape[0], dtype=torch.float64)
+    norm = nn.BatchNorm1d(weight.shape[0], eps=eps, dtype=torch.float64)
     linear.load_state_dict({"weight": weight, "bias": bias})
     state = {"weight": gamma, "bias": beta, "running_mean": running_mean, "running_var": running_var}
     norm.load_state_dict(state, strict=False)
     net = nn.Sequential(linear, norm).eval()
     with torch.no_grad():
-        answer = net(torch.zeros(1, weight.shape[1], dtype=weight.dtype))
-        return (net(torch.eye(weight.shape[1], dtype=weight.dtype)) - answer).T, answer[0]
+        answer = net(torch.zeros(1, weight.shape[1], dtype=torch.float64))
+        new_weight = (net(torch.eye(weight.shape[1], dtype=torch.float64)) - answer).T
+    return new_weight.to(weight.dtype), answer[0].to(weight.dtype)
 
 
 def _fold_in_loops(
@@ -1361,6 +1531,49 @@ def _wrong_fold(
     return wrong
 
 
+def _wrong_bias(new_bias: Callable[[Tensor, Tensor, Tensor, Tensor, Tensor], Tensor]) -> Callable[..., Any]:
+    """Folding with the right weight, and a bias of old bias, mean, γ, β and the root."""
+
+    def wrong(
+        weight: Tensor,
+        bias: Tensor,
+        running_mean: Tensor,
+        running_var: Tensor,
+        gamma: Tensor,
+        beta: Tensor,
+        eps: float = 1e-5,
+    ) -> tuple[Tensor, Tensor]:
+        root = _root(running_var, eps)
+        return (gamma / root)[:, None] * weight, new_bias(bias, running_mean, gamma, beta, root)
+
+    return wrong
+
+
+def _fold_of_norm_before(
+    weight: Tensor,
+    bias: Tensor,
+    running_mean: Tensor,
+    running_var: Tensor,
+    gamma: Tensor,
+    beta: Tensor,
+    eps: float = 1e-5,
+) -> tuple[Tensor, Tensor]:
+    scale = gamma / _root(running_var, eps)
+    return scale[:, None] * weight, bias + weight.sum(1) * (beta - scale * running_mean)
+
+
+def _fold_with_mean_off_weight(
+    weight: Tensor,
+    bias: Tensor,
+    running_mean: Tensor,
+    running_var: Tensor,
+    gamma: Tensor,
+    beta: Tensor,
+    eps: float = 1e-5,
+) -> tuple[Tensor, Tensor]:
+    return fold(weight - running_mean[:, None], bias, running_mean, running_var, gamma, beta, eps)
+
+
 FOLD = Exercise(
     number="02.5",
     name="fold",
@@ -1413,7 +1626,8 @@ FOLD = Exercise(
         ),
         Mistake(
             _wrong_fold(scale=lambda v, gamma, eps: gamma / (v + 1e-5).sqrt()),
-            "Right with the usual eps, but you wrote 1e-5 into the formula. Use the argument: it may have another value.",
+            "Right with the usual eps, but yours makes no use of the argument `eps`: 1e-5 is in your formula, or a torch function "
+            "takes its default.",
         ),
         Mistake(
             _wrong_fold(scale=lambda v, gamma, eps: gamma / (v + eps)),
@@ -1449,6 +1663,30 @@ FOLD = Exercise(
         Mistake(
             _wrong_fold(biases=lambda b, m, beta, scale: scale * (b - m + beta)),
             "You scaled beta too. It is added at the very end, after gamma.",
+        ),
+        Mistake(
+            _wrong_bias(lambda b, m, gamma, beta, root: (b - m) / root + beta),
+            "The weight is right. In the bias gamma is missing: (bias − mean) is multiplied by γ/√(var + ε), the whole factor.",
+        ),
+        Mistake(
+            _wrong_bias(lambda b, m, gamma, beta, root: gamma * ((b - m) / root + beta)),
+            "You multiply beta by gamma. beta is added at the very end, after gamma has done its work.",
+        ),
+        Mistake(
+            _wrong_bias(lambda b, m, gamma, beta, root: gamma * (b - m / root) + beta),
+            "Brackets: only the mean is divided by the root. It is (bias − mean)/√(var + ε).",
+        ),
+        Mistake(
+            _fold_of_norm_before,
+            "You folded a BatchNorm that stands before the linear layer. Here it comes after: its input is z = w·x + b.",
+        ),
+        Mistake(
+            _wrong_fold(scale=lambda v, gamma, eps: (gamma / (v + eps)).sqrt()),
+            "gamma stands under the root. Only var + ε does: γ/√(var + ε). With a negative gamma yours is not a number.",
+        ),
+        Mistake(
+            _fold_with_mean_off_weight,
+            "You subtract the running mean from the weight too. It is subtracted from z, once: it belongs to the bias only.",
         ),
         Mistake(
             _wrong_fold(biases=lambda b, m, beta, scale: b - scale * m + beta),
@@ -1784,7 +2022,7 @@ QUIZ = Quiz(
                 ),
                 Choice(
                     "It changes nothing in the output",
-                    "Right: it is in z and in the mean of z, and the difference is free of it. Its gradient is zero apart from rounding, so bias=False saves memory and changes nothing.",
+                    "Right: it is in z and in the mean of z, and the difference is free of it. Its gradient is zero apart from rounding, so bias=False saves memory and changes nothing in training.",
                     right=True,
                 ),
                 Choice(

@@ -19,6 +19,14 @@ from course_utils.practice.investigation import Selection
 from course_utils.practice.quiz import Choice, Question, Quiz
 from course_utils.practice.task import Mistake
 
+
+def _first_optimizer() -> None:
+    """Make an optimizer and use it: the first one in a process loads much of torch, which takes seconds."""
+    w = torch.zeros(1, requires_grad=True)
+    w.grad = torch.zeros(1)
+    SGD([w], lr=1.0).step()
+
+
 # ---- 03.1 ---------------------------------------------------------------------------------------------------------
 
 
@@ -54,11 +62,12 @@ class OneLayer(nn.Linear):
 
 
 class Nested(nn.Module):
-    """A model whose layers sit at different depths, and not in the order of a list."""
+    """A model whose layers sit at different depths, not in the order of a list, and one with "bias" in its name."""
 
     def __init__(self) -> None:
         super().__init__()
         self.head = nn.Linear(3, 2)
+        self.debias = nn.Linear(2, 2)
         self.body = nn.Sequential(nn.Linear(4, 3), nn.ReLU(), nn.Sequential(nn.Linear(3, 3), nn.Tanh()))
 
 
@@ -156,6 +165,19 @@ def _penalty(
     return add
 
 
+def _penalty_detached_from(weights: Weights) -> list[Tensor]:
+    return [w.detach() for w in weights]
+
+
+def _penalty_of_one_kind(loss: Tensor, model: nn.Module, l1: float, l2: float) -> Tensor:
+    return add_penalty(loss, model, l1, 0.0 if l1 > 0 else l2)
+
+
+def _penalty_of_all_modules(model: nn.Module) -> list[Tensor]:
+    pairs = [pair for module in model.modules() for pair in module.named_parameters()]
+    return [p for name, p in pairs if not name.endswith("bias")]
+
+
 def _penalty_of_children(model: nn.Module) -> list[Tensor]:
     return [layer.weight for layer in model.children() if isinstance(layer, (nn.Linear, nn.Conv1d, nn.Conv2d))]
 
@@ -222,7 +244,7 @@ ADD_PENALTY = Exercise(
     whose name ends with "bias". The gradient of the result holds the gradient of the penalty.
 
     Args:
-        loss: the loss of a batch, a tensor without dimensions
+        loss: the loss of a batch, a tensor without dimensions; you may change it in place or not
         model: any nn.Module of linear and convolutional layers, perhaps nested
         l1, l2: strengths, 0 or more
     Returns:
@@ -300,6 +322,25 @@ ADD_PENALTY = Exercise(
             "Test the name with endswith('bias').",
         ),
         Mistake(
+            _penalty(of=lambda model: [p for name, p in model.named_parameters() if "bias" not in name]),
+            "A layer is spared as a whole: it is called 'debias', so 'bias' stands in the name of its weight too. Test how the name "
+            "ends: endswith('bias').",
+        ),
+        Mistake(
+            _penalty(squares=lambda ws: torch.linalg.vector_norm(_row(ws)), of=lambda model: list(model.parameters())),
+            "Two things. You penalise the biases too: skip the parameters whose name ends with 'bias'. And your L2 part is the norm, "
+            "√Σw²: leave the root out.",
+        ),
+        Mistake(
+            _penalty(of=_penalty_of_all_modules),
+            "Some weights are counted several times: modules() gives the model itself and all that is inside, and the parameters of "
+            "each include those of its parts. Use model.named_parameters() once.",
+        ),
+        Mistake(
+            _penalty_of_one_kind,
+            "With l1 and l2 both above 0 your L2 part is missing: `elif`, or a return, ends the work after L1. The two are added.",
+        ),
+        Mistake(
             _penalty(of=lambda model: [p for name, p in model.named_parameters() if name.endswith("bias")]),
             "You penalise the biases and spare the weights: the test of the name is the wrong way round.",
         ),
@@ -319,6 +360,14 @@ ADD_PENALTY = Exercise(
             _penalty_detached,
             "The value is right, but the gradient knows nothing of the penalty: training would go on as if there were none. "
             "Something cuts the graph between weights and penalty: .item(), float(), .data, .detach() or no_grad. Stay with tensors.",
+        ),
+        Mistake(
+            _penalty(squares=lambda ws: _squares(_penalty_detached_from(ws))),
+            "The value is right, but the gradient knows nothing of the L2 part: .item(), .data or .detach() cuts it from the weights.",
+        ),
+        Mistake(
+            _penalty(absolute=lambda ws: _absolute(_penalty_detached_from(ws))),
+            "The value is right, but the gradient knows nothing of the L1 part: .item(), .data or .detach() cuts it from the weights.",
         ),
         Mistake(
             _penalty_goes_backward,
@@ -382,7 +431,7 @@ ADD_PENALTY = Exercise(
 
 
 def _proximal_cases() -> Iterator[tuple[Tensor, Tensor, float, float]]:
-    """Weights on both sides of the threshold and of zero; a threshold of zero, and one that leaves nothing."""
+    """Weights on both sides of the threshold and of zero; a threshold of zero, one that leaves nothing, tiny weights."""
     yield (
         torch.tensor([2.0, -2.0, 0.25, -0.25], dtype=torch.float64),
         torch.tensor([1.0, -1.0, 0.75, 0.5], dtype=torch.float64),
@@ -404,6 +453,9 @@ def _proximal_cases() -> Iterator[tuple[Tensor, Tensor, float, float]]:
             lr,
             lam,
         )
+    # So small that whoever rounds small numbers to zero loses three that are right; only the last two stop at zero.
+    tiny = 1e-7 * torch.tensor([8.0, -5.0, 3.0, -0.5, 0.5], dtype=torch.float64)
+    yield tiny, 1e-6 * torch.ones(5, dtype=torch.float64), 0.01, 1e-5
 
 
 def proximal_step(w: Tensor, grad: Tensor, lr: float, lam: float) -> Tensor:
@@ -438,6 +490,19 @@ def _proximal_both_sides(w: Tensor, grad: Tensor, lr: float, lam: float) -> Tens
 def _proximal_hard(w: Tensor, grad: Tensor, lr: float, lam: float) -> Tensor:
     v = w - lr * grad
     return v * (v.abs() > lr * lam)
+
+
+def _rounded(new: Tensor) -> Tensor:
+    return torch.where(new.abs() < 1e-3, 0.0, new)
+
+
+def _subgradient(w: Tensor, grad: Tensor, lr: float, lam: float) -> Tensor:
+    return w - lr * (grad + lam * torch.sign(w))
+
+
+def _proximal_of_the_group(w: Tensor, grad: Tensor, lr: float, lam: float) -> Tensor:
+    v = w - lr * grad
+    return v * (1 - lr * lam / v.norm().clamp(min=1e-12)).clamp(min=0)
 
 
 def _see_step_and_zeros(arguments: tuple[Any, ...], result: Any) -> dict[str, Any]:
@@ -477,9 +542,31 @@ PROXIMAL_STEP = Exercise(
     reference=proximal_step,
     mistakes=(
         Mistake(
-            lambda w, grad, lr, lam: w - lr * (grad + lam * torch.sign(w)),
+            _subgradient,
             "That is the subgradient step: it adds lam · sign(w) to the gradient. It jumps across zero and back and leaves no "
             "exact zeros. Step on the loss alone, then move towards zero and stop there.",
+        ),
+        Mistake(
+            lambda w, grad, lr, lam: _rounded(_subgradient(w, grad, lr, lam)),
+            "That is the subgradient step, and then you set what is small to zero. A weight may be small and right, and one that jumped "
+            "far across zero is not caught. Step on the loss alone, then move towards zero and stop there.",
+        ),
+        Mistake(
+            lambda w, grad, lr, lam: _rounded(_soft(w - lr * grad, lr * lam)),
+            "The step is right, but then you set to zero what is nearly zero. A weight may be tiny and right: only those that would "
+            "cross zero become zero.",
+        ),
+        Mistake(
+            lambda w, grad, lr, lam: torch.where(
+                w * _subgradient(w, grad, lr, lam) < 0, 0.0, _subgradient(w, grad, lr, lam)
+            ),
+            "You take the penalty's step with the sign of the old w and set to zero what crosses it. Then a gradient step that rightly "
+            "crosses zero is lost, and a weight at exactly 0 feels no penalty. First v = w − lr · grad, then the threshold on v.",
+        ),
+        Mistake(
+            lambda w, grad, lr, lam: _soft(_subgradient(w, grad, lr, lam), lr * lam),
+            "The penalty counts twice: once as lam · sign(w) in the gradient, once as the threshold. The gradient step is on the loss "
+            "alone.",
         ),
         Mistake(
             lambda w, grad, lr, lam: (w - lr * grad) - lr * lam * torch.sign(w - lr * grad),
@@ -490,6 +577,18 @@ PROXIMAL_STEP = Exercise(
             lambda w, grad, lr, lam: _soft(w - lr * grad, lam),
             "Your threshold is lam. The penalty pulls as long as the step lasts, so the threshold is lr · lam. With a small "
             "learning rate yours would empty the model at once.",
+        ),
+        Mistake(
+            lambda w, grad, lr, lam: _soft(w - lr * grad, lr),
+            "Your threshold is lr, and lam has no effect. It is lr · lam.",
+        ),
+        Mistake(
+            lambda w, grad, lr, lam: _soft(w - lr * grad, lr * lam / 2),
+            "Your threshold is half of lr · lam. The penalty is lam · Σ|w|, whose slope is lam, without a 2.",
+        ),
+        Mistake(
+            lambda w, grad, lr, lam: _soft(w - grad, lr * lam),
+            "The gradient step goes the whole gradient: it is lr · grad.",
         ),
         Mistake(
             lambda w, grad, lr, lam: _soft(w, lr * lam) - lr * grad,
@@ -538,6 +637,13 @@ PROXIMAL_STEP = Exercise(
             "You decide by the old w which weights become zero. Do the gradient step first, and decide by v = w − lr · grad.",
         ),
         Mistake(
+            lambda w, grad, lr, lam: torch.where(
+                w.abs() <= lr * lam, 0.0, w - lr * grad - lr * lam * torch.sign(w - lr * grad)
+            ),
+            "You ask the old w which numbers become zero. Ask v = w − lr · grad: it is v that lies between −lr · lam and lr · lam, or "
+            "does not.",
+        ),
+        Mistake(
             lambda w, grad, lr, lam: w - lr * grad,
             "That is the plain gradient step: lam has no effect. The threshold comes after it.",
         ),
@@ -553,6 +659,11 @@ PROXIMAL_STEP = Exercise(
             lambda w, grad, lr, lam: (w - lr * grad) * (1 - lr * lam),
             "You multiply by a factor below 1. That is how L2 shrinks: in proportion, so that nothing becomes zero. L1 takes the "
             "same amount, lr · lam, from every number.",
+        ),
+        Mistake(
+            _proximal_of_the_group,
+            "You shrink all numbers by one common factor: that is the group lasso, whose penalty is the norm of the whole. L1 moves each "
+            "number on its own.",
         ),
         Mistake(
             lambda w, grad, lr, lam: (w - lr * grad) / (1 + 2 * lr * lam),
@@ -740,6 +851,15 @@ MOMENTUM_STEP = Exercise(
             "The learning rate counts twice: once inside the velocity, once in the step. Only the step has it.",
         ),
         Mistake(
+            _momentum(_velocity, lambda old, v, g, lr, m: -v),
+            "The velocity is right now, but the learning rate is gone: w moves by the whole velocity. w ← w − lr · v.",
+        ),
+        Mistake(
+            _momentum(lambda v, g, lr, m: lr * _velocity(v, g, lr, m), lambda old, v, g, lr, m: -v),
+            "You multiply the velocity itself by lr, so the next step starts from a velocity that is too small. Leave it, and take lr · v "
+            "off w.",
+        ),
+        Mistake(
             _momentum(lambda v, g, lr, m: m * v + lr * g, lambda old, v, g, lr, m: -v, keep_velocity=False),
             "Two faults are left. velocity = … makes a new tensor, and the caller's velocity stays as it was: change it in place. "
             "And the learning rate belongs to the step of w, not into the velocity.",
@@ -800,6 +920,10 @@ MOMENTUM_STEP = Exercise(
             "w follows the old velocity: it moves before the gradient has come in. First the velocity, then w.",
         ),
         Mistake(
+            _momentum(lambda v, g, lr, m: m * (v + g), _against),
+            "momentum multiplies the new gradient too. It multiplies the old velocity only; then the gradient is added whole.",
+        ),
+        Mistake(
             _momentum(lambda v, g, lr, m: v + m * g, _against),
             "momentum multiplies the gradient. It says how much of the *old velocity* stays: v ← momentum · v + g.",
         ),
@@ -835,7 +959,7 @@ MOMENTUM_STEP = Exercise(
     expected=_momentum_by_torch,
     observe=_see_momentum,
     may_change=frozenset({"w", "velocity"}),
-    seconds=15.0,  # an optimizer's first step in a process loads much of torch
+    prepare=_first_optimizer,
 )
 
 # ---- 03.4 ---------------------------------------------------------------------------------------------------------
@@ -961,12 +1085,12 @@ def _dropout_without_guard(x: Tensor, p: float, training: bool) -> Tensor:
     return x * (torch.rand_like(x) >= p) / (1 - p) if training else x
 
 
-def _dropout_keeps_with_p(*, guard: bool) -> Callable[[Tensor, float, bool], Tensor]:
-    """The convention in which p is the probability to keep."""
+def _dropout_keeps_with_p(*, zero: float | None) -> Callable[[Tensor, float, bool], Tensor]:
+    """The convention in which p is the probability to keep; with p = 0, x times ``zero``, or no line of its own."""
 
     def kept(x: Tensor, p: float, training: bool) -> Tensor:
-        if not training or (guard and p == 0):
-            return x
+        if not training or (zero is not None and p == 0):
+            return x * (zero if training and zero is not None else 1.0)
         return x * (torch.rand_like(x) < p) / p
 
     return kept
@@ -1011,12 +1135,12 @@ def _dropout_without_graph(x: Tensor, p: float, training: bool) -> Tensor:
     return _right_dropout(x, p, training).detach()
 
 
-def _dropout_in_place(*, guard: bool) -> Callable[[Tensor, float, bool], Tensor]:
-    """Zeros written into x itself."""
+def _dropout_in_place(*, guard: bool, data: bool = False) -> Callable[[Tensor, float, bool], Tensor]:
+    """Zeros written into x itself, or behind autograd's back."""
 
     def zeroed(x: Tensor, p: float, training: bool) -> Tensor:
         if training:
-            x[torch.rand_like(x) < p] = 0
+            (x.data if data else x)[torch.rand_like(x) < p] = 0
             x = x / (1.0 if guard and p == 1 else 1 - p)
         return x
 
@@ -1115,7 +1239,7 @@ def _share(zeros: Tensor, p: float) -> str:
     count, n = int(zeros.sum()), zeros.numel()
     if count in (0, n):
         return "all" if count else "none"
-    for share, words in ((p, "about p"), (1 - p, "about 1 − p")):
+    for share, words in ((p, "about p"), (1 - p, "about 1 − p"), (0.5, "about half")):
         if abs(count - n * share) <= _SIGMAS * math.sqrt(max(0.0, n * share * (1 - share))):
             return words
     return f"a share of {count / n:.2f}"
@@ -1188,22 +1312,47 @@ DROPOUT = Exercise(
             "You divide by p. The share that is kept is 1 − p: divide by that. With p = 0.2 a kept value grows by a quarter, not five times.",
         ),
         Mistake(
+            lambda x, p, training: x if p == 0 else _masked(scale=_inverse)(x, p, training),
+            "The zeros are right, but you divide by p. The share that is kept is 1 − p: divide by that.",
+        ),
+        Mistake(
             _masked(scale=lambda p: 1 - p),
             "You multiply by 1 − p, which makes the sum smaller still. A share of p is missing, so the kept values must grow: divide by 1 − p.",
+        ),
+        *_guarded_or_not(
+            "The scaling is in the wrong mode: divide by 1 − p in training, and give x back as it is in evaluation.",
+            scale=lambda p: 1.0,
+            evaluation=lambda p: _inverse(1 - p),
+        ),
+        *_guarded_or_not(
+            "Half of the numbers are dropped, whatever p is: round() and randint(0, 2) toss a fair coin. Compare torch.rand_like(x) with p.",
+            drop=lambda p: 0.5,
+        ),
+        Mistake(
+            lambda x, p, training: F.dropout(x, training=training),
+            "Your p has no effect: nn.Dropout and F.dropout take 0.5 unless they are told. Hand p over.",
         ),
         *_guarded_or_not(
             "The mask is the wrong way round: you keep with probability p, and drop with 1 − p. In torch p is the probability of a zero.",
             drop=lambda p: 1 - p,
         ),
         Mistake(
-            _dropout_keeps_with_p(guard=True),
+            _dropout_keeps_with_p(zero=1.0),
             "Your p is the probability to keep: a share of about 1 − p is zero, and you divide by p. In torch, and here, p is the "
             "probability of a zero.",
         ),
         Mistake(
-            _dropout_keeps_with_p(guard=False),
+            _dropout_keeps_with_p(zero=0.0),
+            "Your p is the probability to keep. In torch, and here, p is the probability of a zero: with p = 0 everything stays.",
+        ),
+        Mistake(
+            _dropout_keeps_with_p(zero=None),
             "Your p is the probability to keep: a share of about 1 − p is zero, and you divide by p. In torch, and here, p is the "
             "probability of a zero. (So p = 0 means that nothing is dropped, and p = 1 that everything is.)",
+        ),
+        *_guarded_or_not(
+            "One draw decides for the whole tensor: it is kept or dropped as one. Draw a mask of the full shape of x.",
+            lambda x: (1,),
         ),
         *_guarded_or_not(
             "All samples of the batch lose the same numbers: one mask is shared along dimension 0. Draw a mask of the full shape of x.",
@@ -1241,6 +1390,23 @@ DROPOUT = Exercise(
             "You give back x as it came, also in training. If you drop something, make sure that it is what you return.",
         ),
         Mistake(
+            lambda x, p, training: (x, x != 0),
+            "You gave back a tuple. Only the output is asked for, one tensor of the shape of x.",
+        ),
+        Mistake(
+            lambda x, p, training: (x, x != 0) if training else x,
+            "In training you gave back a tuple. Only the output is asked for, one tensor of the shape of x.",
+        ),
+        Mistake(
+            lambda x, p, training: x if p == 1 else _right_dropout(x, p, training),
+            "With p = 1 you return x as it is. Everything is dropped then: return zeros.",
+        ),
+        Mistake(
+            lambda x, p, training: torch.where(torch.rand_like(x) >= p, x / (1 - p), 0.0) if training else x,
+            "With p = 1 the output is right, but the gradient is nan: x / (1 − p) is x / 0, and `where` hides that in the output only. "
+            "Return zeros for p = 1 first.",
+        ),
+        Mistake(
             _dropout_without_guard,
             "With p = 1 you divide 0 by 0, and that is nan. Everything is dropped then: return zeros.",
         ),
@@ -1273,6 +1439,10 @@ DROPOUT = Exercise(
             _dropout_without_graph,
             "The output is right, but no gradient reaches x, in training or in evaluation: the layers below could not learn. Leave out "
             ".detach(), .data and no_grad around x.",
+        ),
+        Mistake(
+            _dropout_in_place(guard=True, data=True),
+            "You write the zeros into x itself. Whoever called you still needs x, and autograd does not see it: multiply x by a mask.",
         ),
         Mistake(
             _dropout_in_place(guard=True),
@@ -1426,6 +1596,14 @@ def _clip(
     return clip
 
 
+def _clip_measures_again(parameters: Iterable[Tensor], max_norm: float, norm_type: float = 2.0) -> Tensor:
+    gradients = _gradients(parameters)
+    before = _norm(gradients, norm_type)
+    for gradient in gradients:
+        gradient.mul_((max_norm / (_norm(gradients, norm_type) + 1e-6)).clamp(max=1.0))
+    return before
+
+
 def _clip_each(parameters: Iterable[Tensor], max_norm: float, norm_type: float = 2.0) -> Tensor:
     gradients = _gradients(parameters)
     norm = _norm(gradients, norm_type)
@@ -1562,6 +1740,19 @@ CLIP_GRADIENTS = Exercise(
             "Your norm is that of the largest parameter alone. For norm_type 2 every gradient counts: for 3 and 4 the norm is 5.",
         ),
         Mistake(
+            _clip(lambda gs, k: torch.linalg.vector_norm(gs[-1], k)),
+            "Your norm is that of the last gradient alone: each round of the loop overwrites the one before. Collect all of them.",
+        ),
+        Mistake(
+            _clip_measures_again,
+            "The norm you return is right. But you measure it again inside the loop, when some gradients are scaled already, so each gets "
+            "another factor. Compute one factor before the loop.",
+        ),
+        Mistake(
+            _clip(lambda gs, k: _norm(gs, k) / sum(g.numel() for g in gs) ** 0.5 if k == 2 else _norm(gs, k)),
+            "You take the root of the mean square. The norm has the sum: √Σg², for 3 and 4 it is 5.",
+        ),
+        Mistake(
             _clip(lambda gs, k: _norm(gs, k) ** 2 if k == 2 else _norm(gs, k)),
             "You forgot the root: your norm is the sum of the squares.",
         ),
@@ -1620,6 +1811,17 @@ CLIP_GRADIENTS = Exercise(
             "larger than max_norm.",
         ),
         Mistake(
+            _clip(factor=lambda norm, max_norm: (max_norm / (norm + 1e-6)).clamp(min=1.0)),
+            "Your condition is the wrong way round: small gradients grow, and large ones stay. Scale if the norm is larger than max_norm.",
+        ),
+        Mistake(
+            _clip(
+                factor=lambda norm, max_norm: torch.as_tensor(max_norm) / norm if norm < max_norm else torch.ones(())
+            ),
+            "Your condition is the wrong way round: small gradients grow (those of zero become nan), and large ones stay. Scale if the "
+            "norm is larger than max_norm.",
+        ),
+        Mistake(
             _clip(factor=lambda norm, max_norm: (norm / max_norm).clamp(min=1.0)),
             "The factor is upside down: large gradients grow. It is max_norm / norm.",
         ),
@@ -1651,7 +1853,6 @@ CLIP_GRADIENTS = Exercise(
     expected=_clip_by_torch,
     observe=_see_clipping,
     tolerance=2e-6,  # torch divides by norm + 1e-6
-    seconds=10.0,
 )
 
 # ---- 03.6 ---------------------------------------------------------------------------------------------------------
@@ -1800,7 +2001,7 @@ SAME_AS_PENALTY = Selection(
     praise="Run again with torch: these paths agree to rounding, and the others do not.",
     accept=_accept_settings,
     example={_SGD_1},
-    seconds=20.0,  # an optimizer's first step in a process loads much of torch
+    prepare=_first_optimizer,
 )
 
 EXERCISES = (ADD_PENALTY, PROXIMAL_STEP, MOMENTUM_STEP, DROPOUT, CLIP_GRADIENTS, SAME_AS_PENALTY)
@@ -1889,7 +2090,7 @@ QUIZ = Quiz(
                     "Too late: step() has used the long gradient, and zero_grad() throws the clipped one away.",
                 ),
                 Choice(
-                    "Between loss.backward() and optimizer.step()",
+                    "Between loss.backward() and optimizer.step(), so that the step uses the clipped gradients",
                     "Right: backward() fills .grad, clipping rescales it in place, step() uses it.",
                     right=True,
                 ),
@@ -1900,10 +2101,10 @@ QUIZ = Quiz(
             ),
         ),
         Question(
-            "In the league table, dropout minus no regularization is ≈ 0.4 ± 0.7 points of accuracy: not significant. What follows?",
+            "In another league table, on other data, dropout minus no regularization is ≈ 0.4 ± 0.7 points of accuracy: not significant. What follows?",
             (
                 Choice(
-                    "Dropout does not work on these data",
+                    "Dropout does not work on those data",
                     "That would be a proof of no effect. The interval reaches from −0.3 to 1.1: a useful gain is in it.",
                 ),
                 Choice(

@@ -18,7 +18,7 @@ def difference(yours: Any, expected: Any, *, tolerance: float) -> str:
     """What is wrong with ``yours``, as a sentence; empty if it is the same as ``expected``.
 
     Numbers may come as Python, NumPy or one-element tensors without dimensions. Tuples and lists are interchangeable;
-    a tensor or array with one dimension will do for them.
+    a tensor or array will do for them, as it can be unpacked along its first dimension.
 
     Args:
         yours: the learner's result, of any type.
@@ -92,18 +92,25 @@ def _tensor_difference(yours: Any, expected: torch.Tensor, tolerance: float) -> 
 
 
 def _sequence_difference(yours: Any, expected: Sequence[Any], tolerance: float) -> str:
-    row = isinstance(yours, (torch.Tensor, np.ndarray)) and yours.ndim == 1
-    if not row and not isinstance(yours, (tuple, list)):
+    rows = isinstance(yours, (torch.Tensor, np.ndarray)) and yours.ndim > 0
+    if not rows and not isinstance(yours, (tuple, list)):
         return f"You gave back {_kind(yours)}; {len(expected)} values are expected."
     if len(yours) != len(expected):
         return f"You gave back {len(yours)} values; {len(expected)} are expected."
     for position, (a, b) in enumerate(zip(yours, expected)):
-        problem = difference(a, b, tolerance=tolerance)
+        problem = difference(_as_tensor(a), b, tolerance=tolerance)
         if problem == "The result differs.":
             return problem
         if problem:
             return f"Value {position + 1} of {len(expected)}: {problem}"
     return ""
+
+
+def _as_tensor(value: Any) -> Any:
+    """An array of floating-point numbers as a tensor: several results are often put together with NumPy."""
+    if isinstance(value, np.ndarray) and value.ndim > 0 and value.dtype in (np.float32, np.float64):
+        return torch.from_numpy(value.copy())  # a copy: torch knows no negative strides
+    return value
 
 
 def _dict_difference(yours: Any, expected: dict[Any, Any], tolerance: float) -> str:

@@ -188,7 +188,21 @@ _ADVICE = (
     ),
     (
         "leaf Variable that requires grad",
-        "An update is not part of the model, so nothing of it belongs in the graph: do it under torch.no_grad().",
+        "An update is not part of the model, so nothing of it belongs in the graph: do it under torch.no_grad(). "
+        "If this is no update, make a new tensor instead of changing this one in place.",
+    ),
+    *(
+        (
+            sign,
+            "Two precisions meet: what the check hands over has one, float32 or float64, and something made in your "
+            "function has the other. Make it with dtype=x.dtype.",
+        )
+        for sign in ("mixed dtype", "same dtype", "same datatype", "Double but found Float", "Float but found Double")
+    ),
+    (
+        "NoneType",
+        "Something is None, such as the .grad of a tensor that no backward() has reached: print it, and test with "
+        "`is None`.",
     ),
     ("Dimension out of range", "A dimension is named that the tensor does not have: print its .shape."),
     ("must match the size", "Two shapes do not fit: print both .shape before that line."),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import inspect
 import textwrap
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,9 @@ from course_utils.practice import sandbox
 from course_utils.practice.verdict import Status, Verdict
 
 KINDS = ("write", "debug", "investigate")
+
+#: The course's own part of a check takes a second or two; more than this means that it hangs.
+OUR_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -47,6 +51,7 @@ class Task:
         start: where to begin, said when nothing has been attempted.
         praise: what a correct answer has shown, said with the verdict.
         seconds: time limit of one check.
+        prepare: called before the time starts; for what the check loads on its first run in a process.
     """
 
     number: str
@@ -64,6 +69,7 @@ class Task:
     start: str
     praise: str
     seconds: float = 5.0
+    prepare: Callable[[], object] | None = None
 
     def card(self) -> str:
         """The heading and the line of facts that open the exercise in the notebook, as Markdown."""
@@ -86,6 +92,13 @@ class Task:
 
     def _judge(self, attempt: Any) -> Verdict:
         raise NotImplementedError
+
+    def _timed(self, function: Callable[[], Any]) -> sandbox.Outcome:
+        """Call ``function`` within the time limit of the check."""
+        with sandbox.steady():
+            if self.prepare is not None:
+                sandbox.run(self.prepare, seconds=OUR_SECONDS)  # it only saves time: without it, the check still stands
+            return sandbox.run(function, seconds=self.seconds)
 
     def solution(self) -> str:
         """The reference as the learner would write it: the stub's first lines over the reference's statements.

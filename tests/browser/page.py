@@ -133,6 +133,10 @@ class NotebookPage:
         start = [identity for identity, _ in sources].index(after) + 1 if after else 0
         return next(identity for identity, source in sources[start:] if text in source)
 
+    def cells(self, text: str) -> list[str]:
+        """The ids of all code cells that contain a text, from top to bottom."""
+        return [identity for identity, source in self.sources().items() if text in source]
+
     def output(self, cell: str) -> Locator:
         """What stands below a cell; brings it into view, because JupyterLab lays out no more than that."""
         self.page.locator(f'[data-cell="{cell}"]').scroll_into_view_if_needed()

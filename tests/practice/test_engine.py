@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import io
 import random
 import threading
@@ -19,7 +20,10 @@ from course_utils.practice import sandbox
 from course_utils.practice.stubs import is_untouched
 from course_utils.practice.task import Mistake
 from course_utils.practice.verdict import Status
+from practice.lessons import TASKS
 from practice.sample import judge, scaled
+
+BY_NAME: dict[str, Any] = {task.name: task for task in TASKS}
 
 # ---- verdicts
 
@@ -199,6 +203,46 @@ def test_endless_loop_ends() -> None:
     assert threading.active_count() == threads
 
 
+def test_time_to_prepare_does_not_count() -> None:
+    done: list[bool] = []
+
+    def prepares() -> None:
+        time.sleep(0.4)
+        done.append(torch.is_grad_enabled())
+
+    with torch.no_grad():
+        verdict = judge(scaled, prepare=prepares, seconds=0.3)
+    assert verdict.status is Status.CORRECT, str(verdict)
+    assert done == [True]
+
+
+def test_broken_preparation_does_not_hide_the_verdict() -> None:
+    def broken() -> None:
+        raise SystemExit
+
+    assert judge(scaled, prepare=broken).status is Status.CORRECT
+    assert judge(lambda x, c: x + c, prepare=broken).message == "You add."
+
+
+def test_nothing_is_prepared_for_an_untouched_stub() -> None:
+    assert judge(None, prepare=lambda: time.sleep(9)).status is Status.NOT_ATTEMPTED
+
+
+def test_late_investigation_is_no_fault_of_the_learner() -> None:
+    def slow(value: Any) -> str:
+        time.sleep(3)
+        return ""
+
+    prepared: list[int] = []
+    task = dataclasses.replace(
+        BY_NAME["same_as_penalty"], accept=slow, mistakes=(), seconds=0.1, prepare=lambda: prepared.append(1)
+    )
+    verdict = task.judge(task.reference)
+    assert verdict.status is Status.ERROR
+    assert verdict.message == "The check took too long; your answer was not judged. Run the cell again."
+    assert prepared == [1]
+
+
 def test_loop_that_cannot_be_stopped_is_left_behind_and_said() -> None:
     release = threading.Event()
     verdict = judge(lambda x, c: release.wait(30), seconds=0.1)
@@ -304,3 +348,74 @@ def test_input_changed_in_place() -> None:
     assert verdict.status is Status.NOT_YET
     assert "its input `x` in place" in verdict.message
     assert judge(lambda x, c: x.mul_(c), may_change=frozenset({"x"})).status is Status.CORRECT
+
+
+def test_all_inputs_changed_in_place_are_named() -> None:
+    def both(running_mean: Tensor, running_var: Tensor, x: Tensor, momentum: float = 0.1) -> tuple[Tensor, Tensor]:
+        axes = [0] if x.ndim == 2 else [0, 2]
+        return running_mean.lerp_(x.mean(axes), momentum), running_var.lerp_(x.var(axes), momentum)
+
+    message = BY_NAME["update_running"].judge(both).message
+    assert "changes its inputs `running_mean` (its values), `running_var` (its values) in place." in message
+
+
+# ---- advice on errors
+
+
+def layer_of_another_precision(x: Tensor, c: float) -> Tensor:
+    return torch.nn.LayerNorm(len(x))(x.double())
+
+
+def matrix_of_another_precision(x: Tensor, c: float) -> Tensor:
+    return x.double()[None] @ torch.eye(len(x))
+
+
+def weight_of_another_precision(x: Tensor, c: float) -> Tensor:
+    return torch.nn.Linear(len(x), 1)(x.double())
+
+
+@pytest.mark.parametrize(
+    "mixes", [layer_of_another_precision, matrix_of_another_precision, weight_of_another_precision]
+)
+def test_mixed_precision_is_explained(mixes: Any) -> None:
+    verdict = judge(mixes)
+    assert verdict.status is Status.ERROR
+    assert "Two precisions meet" in verdict.message
+    assert "Make it with dtype=x.dtype" in verdict.message
+
+
+def has_no_gradient(x: Any, c: float) -> Tensor:
+    return x.grad.abs()
+
+
+def changes_a_leaf(x: Tensor, c: float) -> Tensor:
+    return x.clone().requires_grad_().mul_(c)
+
+
+# Functions and words on lines of their own: the message quotes the line that failed.
+@pytest.mark.parametrize(
+    ("fails", "words"),
+    [
+        (has_no_gradient, "Something is None, such as the .grad"),
+        (changes_a_leaf, "make a new tensor instead"),
+    ],
+)
+def test_common_error_is_explained(fails: Any, words: str) -> None:
+    verdict = judge(fails)
+    assert verdict.status is Status.ERROR
+    assert words in verdict.message
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "mixed dtype (CPU): all inputs must share same datatype.",
+        "mixed dtype (CPU): expect parameter to have scalar type of Float",
+        "mat1 and mat2 must have the same dtype, but got Float and Double",
+        "expected scalar type Double but found Float",
+        "expected scalar type Float but found Double",
+        "Expected both to be of the same datatype",
+    ],
+)
+def test_each_wording_of_mixed_precision_is_known(text: str) -> None:
+    assert "Two precisions meet" in sandbox.explain(RuntimeError(text), None)

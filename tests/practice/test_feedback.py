@@ -295,6 +295,71 @@ was, trial = model.training, copy.copy(model)
 return F.mse_loss(trial.eval()(x), y).item()
 """,
     ),
+    # 02.1
+    (
+        "02.1",
+        "In F.batch_norm the place after `training` is momentum",
+        """
+return F.batch_norm(x, running_mean.clone(), running_var.clone(), gamma, beta, training, eps)
+""",
+    ),
+    # 02.3: first what is wrong with the output
+    (
+        "02.3",
+        "x is cut from the graph",
+        """
+return norm(x.detach().transpose(1, 2)).transpose(1, 2)
+""",
+    ),
+    # 02.5
+    (
+        "02.5",
+        "or a torch function takes its default",
+        """
+return nn.utils.fusion.fuse_linear_bn_weights(weight, bias, running_mean, running_var, 1e-5, gamma, beta)
+""",
+    ),
+    # 03.1
+    (
+        "03.1",
+        "ends the work after L1",
+        """
+weights = [w for name, w in model.named_parameters() if not name.endswith("bias")]
+if l1 > 0:
+    return loss + l1 * sum(w.abs().sum() for w in weights)
+elif l2 > 0:
+    return loss + l2 * sum((w * w).sum() for w in weights)
+return loss
+""",
+    ),
+    # 03.2: the limit may be another one than in the table
+    (
+        "03.2",
+        "then you set what is small to zero",
+        """
+v = w - lr * (grad + lam * w.sign())
+v[v.abs() < 1e-5] = 0
+return v
+""",
+    ),
+    # 03.4: another stream of random numbers than in the table
+    (
+        "03.4",
+        "toss a fair coin",
+        """
+if not training:
+    return x
+return x * torch.randint(0, 2, x.shape) / (1 - p) if p < 1 else 0 * x
+""",
+    ),
+    (
+        "03.4",
+        "In training you gave back a tuple",
+        """
+mask = (torch.rand(x.shape) >= p) / max(1 - p, 1e-9)
+return (x * mask, mask) if training else x
+""",
+    ),
     # 01.4
     (
         "01.4",

@@ -149,6 +149,22 @@ def test_first_check_does_not_load_the_compiler() -> None:
     assert done.stdout.decode().split() == ["CORRECT", "True", "True"], done.stderr.decode()[-2000:]
 
 
+@pytest.mark.parametrize("name", ["MOMENTUM_STEP", "SAME_AS_PENALTY"])
+def test_what_the_first_optimizer_loads_is_loaded_before_the_time_starts(name: str) -> None:
+    code = (
+        "import sys\n"
+        f"from course_utils.practice.lesson_03 import {name} as task\n"
+        "print('torch._dynamo' in sys.modules, task.seconds)\n"
+        "task.prepare()\n"
+        "before = set(sys.modules)\n"
+        "print('torch._dynamo' in before)\n"
+        "print(task.judge(task.reference).status.name)\n"
+        "print(len([name for name in set(sys.modules) - before if name.startswith('torch.')]) < 20)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], cwd=ROOT, capture_output=True)
+    assert done.stdout.decode().split() == ["False", "5.0", "True", "CORRECT", "True"], done.stderr.decode()[-2000:]
+
+
 def test_stream_behind_print_is_like_the_notebooks_own() -> None:
     class Stream(io.StringIO):
         encoding = "utf-8"  # type: ignore[assignment]

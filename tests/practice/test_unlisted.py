@@ -376,7 +376,7 @@ def norm_corrected_in_evaluation(
 
 
 def norm_by_a_layer(x: Any, mean: Any, var: Any, gamma: Any, beta: Any, training: bool, eps: float = 1e-5) -> Any:
-    layer = nn.BatchNorm1d(x.shape[1], eps=eps).double().train(training)
+    layer = nn.BatchNorm1d(x.shape[1], eps=eps).train(training)
     layer.load_state_dict({"running_mean": mean, "running_var": var}, strict=False)
     layer.weight.data, layer.bias.data = gamma, beta
     return layer(x)
@@ -423,6 +423,25 @@ def running_in_single_precision(running_mean: Any, running_var: Any, x: Any, mom
     return running_on_copies(running_mean.float(), running_var.float(), x.float(), momentum)
 
 
+def running_stacked(running_mean: Any, running_var: Any, x: Any, momentum: float = 0.1) -> Any:
+    axes = [0, 2][: x.ndim - 1]
+    return torch.stack([running_mean.lerp(x.mean(axes), momentum), running_var.lerp(x.var(axes), momentum)])
+
+
+def running_by_a_layer(running_mean: Any, running_var: Any, x: Any, momentum: float = 0.1) -> Any:
+    layer: Any = nn.BatchNorm1d(x.shape[1], momentum=momentum)
+    layer.running_mean.copy_(running_mean)
+    layer.running_var.copy_(running_var)
+    layer(x)
+    return layer.running_mean, layer.running_var
+
+
+def running_by_numpy(running_mean: Any, running_var: Any, x: Any, momentum: float = 0.1) -> Any:
+    axes, keep = (0, 2)[: x.ndim - 1], 1 - momentum
+    new_mean = keep * running_mean.numpy() + momentum * x.numpy().mean(axes)
+    return new_mean, keep * running_var.numpy() + momentum * x.numpy().var(axes, ddof=1)
+
+
 # ---- 02.3
 
 
@@ -454,6 +473,22 @@ def tokens_by_the_function(x: Any, norm: Any) -> Any:
     return F.batch_norm(x.mT, *memory, norm.weight, norm.bias, norm.training, norm.momentum, norm.eps).mT
 
 
+def tokens_cut_off_the_layer(x: Any, norm: Any) -> Any:
+    memory, affine = (norm.running_mean, norm.running_var), (norm.weight.detach(), norm.bias.detach())
+    return F.batch_norm(x.mT, *memory, *affine, norm.training, norm.momentum, norm.eps).mT
+
+
+def tokens_normalised_in_place(x: Any, norm: Any) -> Any:
+    with torch.no_grad():
+        x.copy_(norm(x.mT).mT)
+    return x
+
+
+def tokens_by_numpy(x: Any, norm: Any) -> Any:
+    swapped = torch.from_numpy(x.detach().numpy().swapaxes(1, 2))
+    return torch.from_numpy(norm(swapped).detach().numpy().swapaxes(1, 2))
+
+
 def tokens_flattened(x: Any, norm: Any) -> Any:
     return norm(x.flatten(0, 1)).unflatten(0, x.shape[:2])
 
@@ -461,8 +496,14 @@ def tokens_flattened(x: Any, norm: Any) -> Any:
 # ---- 02.4
 
 
+def groups_by_a_layer(x: Any, groups: int, gamma: Any, beta: Any, eps: float = 1e-5) -> Any:
+    layer = nn.GroupNorm(groups, x.shape[1], eps=eps)
+    layer.load_state_dict({"weight": gamma, "bias": beta})
+    return layer(x)
+
+
 def groups_with_the_layers_own_weights(x: Any, groups: int, gamma: Any, beta: Any, eps: float = 1e-5) -> Any:
-    return nn.GroupNorm(groups, x.shape[1], eps=eps).double()(x) * gamma.sum() + beta.sum()
+    return nn.GroupNorm(groups, x.shape[1], eps=eps)(x) * gamma.sum() + beta.sum()
 
 
 def groups_over_rows_of_pixels(x: Any, groups: int, gamma: Any, beta: Any, eps: float = 1e-5) -> Any:
@@ -497,6 +538,16 @@ def fold_with_the_mean_scaled_by_the_root_only(
 ) -> Any:
     root = (running_var + eps).sqrt()
     return (gamma / root)[:, None] * weight, gamma / root * bias - running_mean / root + beta
+
+
+def fold_by_unit_vectors(
+    weight: Any, bias: Any, running_mean: Any, running_var: Any, gamma: Any, beta: Any, eps: float = 1e-5
+) -> Any:
+    def both(x: Any) -> Any:
+        return F.batch_norm(x @ weight.T + bias, running_mean, running_var, gamma, beta, False, eps=eps)
+
+    answer = both(torch.zeros(1, weight.shape[1]))[0]
+    return (both(torch.eye(weight.shape[1])) - answer).T, answer
 
 
 def fold_in_place(
@@ -547,7 +598,7 @@ def penalises_l2_in_the_value_only(loss: Any, model: Any, l1: float, l2: float) 
 
 
 def penalises_in_one_sum(loss: Any, model: Any, l1: float, l2: float) -> Any:
-    weights = [w for name, w in model.named_parameters() if "bias" not in name]
+    weights = [w for name, w in model.named_parameters() if not name.endswith("bias")]
     return loss + sum(l1 * w.abs().sum() + l2 * w.pow(2).sum() for w in weights)
 
 
@@ -773,6 +824,9 @@ WRONG: list[tuple[str, Answer]] = [
     ("normalise_tokens", tokens_swapped_after_an_error),
     ("normalise_tokens", tokens_always_trained_on),
     ("normalise_tokens", tokens_with_another_momentum),
+    ("normalise_tokens", tokens_cut_off_the_layer),
+    ("normalise_tokens", tokens_normalised_in_place),
+    ("normalise_tokens", tokens_by_numpy),
     ("group_norm", groups_with_the_layers_own_weights),
     ("group_norm", groups_over_rows_of_pixels),
     ("group_norm", groups_with_gamma_dealt_out),
@@ -822,6 +876,11 @@ RIGHT: list[tuple[str, Answer]] = [
     ("update_running", running_in_single_precision),
     ("normalise_tokens", tokens_by_the_function),
     ("normalise_tokens", tokens_flattened),
+    ("group_norm", groups_by_a_layer),
+    ("fold", fold_by_unit_vectors),
+    ("update_running", running_stacked),
+    ("update_running", running_by_a_layer),
+    ("update_running", running_by_numpy),
     ("group_norm", groups_as_channels_of_one_sample),
     ("fold", fold_by_torch),
     ("fold", fold_turned_twice),
@@ -867,5 +926,8 @@ def test_one_set_of_settings_is_accepted() -> None:
     assert accepted == [task.reference]
     # No sentence names as wrong what is right.
     assert not any(verdict.message.startswith(tuple(task.reference)) for verdict in verdicts)
+    assert task.judge({name.replace("λ", "lambda") for name in task.reference}).status is Status.CORRECT
+    assert task.judge({}).message == "Empty braces are a dict; write set()."
+    assert "Empty braces" not in task.judge(set()).message
     for odd in ("SGD(weight_decay=2λ)", {"SGD"}, {3}, dict.fromkeys(task.reference, True)):
         assert task.judge(odd).status is Status.NOT_YET
