@@ -75,6 +75,7 @@ def execute(notebook: NotebookNode, *, folder: Path = NOTEBOOKS, timeout: float 
             extra_arguments=["--IPKernelApp.log_level=40"],
             resources={"metadata": {"path": str(folder)}},
         )
+        client.owns_km = True  # or the kernel would live on when its notebook is done
         try:
             client.execute(env=variables)
         except CellExecutionError as error:

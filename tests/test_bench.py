@@ -64,3 +64,5 @@ def test_a_notebook_is_timed_and_left_alone(tmp_path):
     assert 0.5 < seconds.value < 30
     assert 0.2 < memory.value < 2
     assert path.read_bytes() == before
+    # A kernel that lived on would be counted as memory of the next notebook.
+    assert not [child for child in psutil.Process().children(recursive=True) if "ipykernel_launcher" in child.cmdline()]
