@@ -134,7 +134,14 @@ def test_isolation_drops_the_learners_settings_and_keeps_the_seed(tmp_path, monk
 
 
 @pytest.mark.parametrize(
-    "text", ["saved in /home/ada/x.pt", "at C:\\Users", "'/tmp/model'", f"{ROOT}/x", str(Path.home() / "a")]
+    "text",
+    [
+        *(f"saved in /{top}/ada/x.pt" for top in environment.TOP_FOLDERS.split("|")),
+        "at C:\\Users",
+        "'/tmp/model'",
+        f"{ROOT}/x",
+        str(Path.home() / "a"),
+    ],
 )
 def test_traces_of_a_machine_are_seen(text):
     assert environment.private_text(text)

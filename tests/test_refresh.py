@@ -56,7 +56,7 @@ def test_a_second_run_gives_the_same_bytes(tmp_path):
     [
         ("1 / 0", "ZeroDivisionError"),
         ("import warnings\nwarnings.warn('old')", "stderr"),
-        ("print('/home/ada/model.pt')", "/home/ada/model.pt"),
+        ("print('/srv/ada/model.pt')", "/srv/ada/model.pt"),
         ("import os\nos._exit(1)", "ends the kernel"),
     ],
 )
@@ -119,8 +119,8 @@ def test_a_cell_keeps_its_identity_and_one_without_gets_a_stable_one(tmp_path):
 
 
 def test_private_text_is_seen_in_what_the_author_wrote():
-    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("see /home/ada/notes")])
-    with pytest.raises(CourseError, match="/home/ada/notes"):
+    notebook = nbformat.v4.new_notebook(cells=[nbformat.v4.new_markdown_cell("see /srv/ada/notes")])
+    with pytest.raises(CourseError, match="/srv/ada/notes"):
         refresh.refuse_unfit(notebook)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Sequence
 from types import FunctionType
 from typing import Any
@@ -55,7 +56,9 @@ class Check:
         more = (
             "" if position + 1 < len(hints) else f" That was the last one; there is check.{self.task.name}.solution()."
         )
-        print(f"Hint {position + 1} of {len(hints)}: {hints[position]}{more}")
+        said = f"Hint {position + 1} of {len(hints)}: {hints[position]}{more}"
+        # JupyterLab would break a long line in the middle of a word.
+        print(textwrap.fill(said, 96, break_long_words=False, break_on_hyphens=False))
 
     def solution(self) -> None:
         """Show the reference solution."""

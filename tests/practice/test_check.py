@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -66,6 +67,15 @@ def test_check_shows_and_remembers(shown: list[str]) -> None:
     assert [text.split(".")[0] for text in shown] == ["◻ not attempted", "◯ not yet", "✓ correct"]
     # What was not attempted is no record.
     assert [record.value for record in progress.mine().records("exercise")] == ["not yet", "correct"]
+
+
+def test_a_long_hint_breaks_between_words(capsys: pytest.CaptureFixture[str]) -> None:
+    task = replace(exercise(), hints=("word " * 60 + "x[:, " + "a" * 120 + "]", "second"))
+    Checks([task]).scaled.hint()
+    lines = capsys.readouterr().out.splitlines()
+    assert len(lines) > 3
+    assert " ".join(lines) == f"Hint 1 of 2: {task.hints[0]}"
+    assert all(len(line) <= 96 for line in lines if "aaa" not in line)
 
 
 def test_hints_come_one_by_one_and_the_last_one_stays(capsys: pytest.CaptureFixture[str]) -> None:
