@@ -5,6 +5,7 @@
     python3 course.py doctor              check this installation
     python3 course.py refresh NOTEBOOK    run a notebook and store its outputs
     python3 course.py bench               time the notebooks
+    python3 course.py assets              fetch data and models that are missing
 
 It needs Python 3.11, 3.12 or 3.13 and nothing else.
 """
@@ -29,12 +30,27 @@ import subprocess
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import IO
 
-from course_utils.installation import LOCK, PYTHON, ROOT, VENV, WINDOWS, Trouble, install, say, sizes, step, variables
+from course_utils.installation import (
+    LOCK,
+    PYTHON,
+    ROOT,
+    VENV,
+    WINDOWS,
+    Trouble,
+    follow,
+    install,
+    say,
+    sizes,
+    step,
+    take,
+    variables,
+)
 
 STAMP = VENV / "course-stamp.json"
-COMMANDS = ("lab", "test", "doctor", "refresh", "bench", "lock")
+COMMANDS = ("lab", "test", "doctor", "refresh", "bench", "assets", "lock")
+ASSETS_STAMP = VENV / "course-assets.txt"
+ASSETS_TABLE = ROOT / "course_utils" / "assets" / "table.py"
 STAMP_FORMAT = 1  # raise it when environments made by an older course.py no longer do
 
 
@@ -86,24 +102,6 @@ def alone() -> Iterator[None]:
         yield
 
 
-def take(file: "IO[bytes]") -> bool:
-    """Try to lock a file; False while another process holds it."""
-    try:
-        if sys.platform == "win32":
-            import msvcrt
-
-            file.seek(0)
-            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
-        else:
-            import fcntl
-
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError as error:
-        # A file system without locks is no reason to wait for ever.
-        return not (isinstance(error, (BlockingIOError, PermissionError)))
-    return True
-
-
 def make_environment() -> None:
     """Make .venv, or bring it up to date, unless its stamp says that it is complete.
 
@@ -147,6 +145,21 @@ def make_environment() -> None:
         say("The environment is ready.")
 
 
+def fetch_assets() -> None:
+    """Fetch what the lessons need and the repository does not hold, once: from then on no network is needed.
+
+    A failure is told in one sentence and tried again at the next call: most lessons work without.
+    """
+    wanted = hashlib.sha256(ASSETS_TABLE.read_bytes()).hexdigest()
+    if ASSETS_STAMP.exists() and ASSETS_STAMP.read_text(encoding="utf-8") == wanted:
+        return
+    status, lines = follow("Data and models", [PYTHON, "-m", "course_utils", "assets"], variables())
+    if status == 0:
+        ASSETS_STAMP.write_text(wanted, encoding="utf-8")
+    else:
+        say(f"  Data and models: {lines[-1] if lines else 'they could not be fetched'}")
+
+
 def hand_over(arguments: "list[str]") -> int:
     """Run a command of the course with the environment's Python.
 
@@ -185,6 +198,8 @@ def main(arguments: "list[str]") -> int:
         return 0 if arguments and arguments[0] in ("-h", "--help", "help") else 2
     try:
         make_environment()
+        if arguments[0] not in ("assets", "lock"):
+            fetch_assets()
         return hand_over(arguments)
     except Trouble as trouble:
         print(trouble, file=sys.stderr)

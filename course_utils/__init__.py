@@ -15,6 +15,8 @@ import importlib
 from types import ModuleType
 
 __all__ = [
+    "assets",
+    "augmentation",
     "bench",
     "checkpoints",
     "data",
@@ -26,7 +28,9 @@ __all__ = [
     "lesson",
     "plots",
     "practice",
+    "pretrained",
     "refresh",
+    "text",
     "training",
 ]
 

@@ -1,4 +1,4 @@
-"""The commands of the course: ``python -m course_utils lab | test | refresh | doctor | bench | lock``."""
+"""The commands of the course: ``python -m course_utils lab | test | refresh | doctor | bench | assets | lock``."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ COMMANDS = {
     "doctor": "check this installation: doctor [--verbose]",
     "refresh": "run a notebook and store its outputs: refresh NOTEBOOK|all [--check]",
     "bench": "time the notebooks and the package: bench [--notebooks NN ...] [--tests] [--first-command]",
+    "assets": "fetch data and models that are missing: assets [NAME ...] [--list] [--check]",
     "lock": "renew requirements.lock after a change of pyproject.toml",
 }
 

@@ -16,6 +16,7 @@ from pathlib import Path
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 
+from course_utils import assets
 from course_utils.environment import ROOT, CourseError, course_home
 from course_utils.lesson import whole_number
 
@@ -131,6 +132,15 @@ def learner_folder() -> Finding:
     return Finding(thing, advice, f"{home}, {free:.0f} GB free")
 
 
+def data_and_models() -> Finding:
+    """Is everything there that the lessons need and the repository does not hold?"""
+    missing = assets.absent()
+    names = " and ".join(filter(None, (", ".join(missing[:-1]), *missing[-1:])))
+    advice = f"{names} {'is' if len(missing) == 1 else 'are'} not there; type {assets.command()}" if missing else ""
+    size = sum(asset.size for asset in assets.ASSETS if not asset.for_training and asset.name not in missing) / 1e6
+    return Finding("Data and models", advice, f"{assets.cache()}, {size:.0f} MB")
+
+
 def kernel() -> Finding:
     """Would a notebook run on this Python?"""
     from jupyter_client.kernelspec import KernelSpecManager, NoSuchKernel
@@ -155,6 +165,7 @@ CHECKS: tuple[Callable[[], Finding], ...] = (
     settings,
     memory,
     learner_folder,
+    data_and_models,
     kernel,
 )
 

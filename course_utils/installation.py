@@ -177,9 +177,31 @@ def step(title: str, command: Command, environment: dict[str, str]) -> None:
         raise complain(lines)
 
 
-def mirror_settings() -> dict[str, str]:
-    """The user's pip settings in uv's names, for those who have told uv nothing themselves."""
-    command = [str(PYTHON), "-m", "pip", "config", "list"]
+def take(file: IO[bytes]) -> bool:
+    """Try to lock a file; False while another process holds it."""
+    try:
+        if sys.platform == "win32":
+            import msvcrt
+
+            file.seek(0)
+            msvcrt.locking(file.fileno(), msvcrt.LK_NBLCK, 1)
+        else:
+            import fcntl
+
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError as error:
+        # A file system without locks is no reason to wait for ever.
+        return not (isinstance(error, (BlockingIOError, PermissionError)))
+    return True
+
+
+def mirror_settings(python: str | Path | None = None) -> dict[str, str]:
+    """The user's pip settings in uv's names, for those who have told uv nothing themselves.
+
+    Args:
+        python: whose pip is asked; that of .venv by default.
+    """
+    command = [str(python or PYTHON), "-m", "pip", "config", "list"]
     listing = subprocess.run(command, env=variables(), capture_output=True, text=True, check=False)
     found = {}
     for line in listing.stdout.splitlines():

@@ -1,9 +1,10 @@
-"""What all tests share: a folder of their own for the learner's data, and one thread a worker."""
+"""What all tests share: a folder of their own for the learner's data, one thread a worker, and who runs what."""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -26,3 +27,19 @@ def one_thread() -> None:
     import torch
 
     torch.set_num_threads(1)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """Keep a file on one worker, as --dist=loadfile does, but let the lessons played in the browser go to any.
+
+    Each takes a minute and needs nothing of the others; in one file they would keep one worker busy to the end.
+    """
+    from xdist.scheduler import LoadFileScheduling
+
+    class LessonsApart(LoadFileScheduling):
+        def _split_scope(self, nodeid: str) -> str:
+            file = super()._split_scope(nodeid)
+            return nodeid if file.endswith("browser/test_lesson.py") else file
+
+    return LessonsApart(config, log) if config.getvalue("dist") == "loadfile" else None

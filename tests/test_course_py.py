@@ -220,6 +220,57 @@ def test_two_first_calls_wait_for_each_other(project, capsys):
     assert "waiting" in capsys.readouterr().out
 
 
+@pytest.fixture
+def assets_stamp(tmp_path, monkeypatch):
+    """A table of assets and a place for the note that they are there; what course.py runs is taken down."""
+    (tmp_path / "table.py").write_text("one\n")
+    monkeypatch.setattr(course, "ASSETS_TABLE", tmp_path / "table.py")
+    monkeypatch.setattr(course, "ASSETS_STAMP", tmp_path / "stamp.txt")
+    runs, answers = [], []
+
+    def follow(title, command, variables):
+        runs.append(command[1:])
+        return answers.pop(0) if answers else (0, collections.deque())
+
+    monkeypatch.setattr(course, "follow", follow)
+    return tmp_path, runs, answers
+
+
+def test_data_and_models_are_fetched_once_and_again_when_the_table_changes(assets_stamp):
+    folder, runs, _ = assets_stamp
+    course.fetch_assets()
+    course.fetch_assets()
+    assert runs == [["-m", "course_utils", "assets"]]
+    (folder / "table.py").write_text("two\n")
+    course.fetch_assets()
+    assert len(runs) == 2
+
+
+def test_without_data_and_models_the_course_still_opens(assets_stamp, monkeypatch, capsys):
+    _, runs, answers = assets_stamp
+    sentence = "wordnet is not on this machine: connect to the internet, then type `python3 course.py assets`."
+    answers += [(1, collections.deque(["fetching", sentence])), (1, collections.deque())]
+    handed = []
+    monkeypatch.setattr(course, "make_environment", lambda: None)
+    monkeypatch.setattr(course, "hand_over", lambda arguments: handed.append(arguments) or 0)
+    assert course.main(["lab", "04"]) == 0
+    assert capsys.readouterr().out == f"  Data and models: {sentence}\n"
+    # The next call tries again; a failure without a word is said, too.
+    assert course.main(["lab", "04"]) == 0
+    assert "could not be fetched" in capsys.readouterr().out
+    assert course.main(["lab", "04"]) == 0
+    assert len(runs) == 3
+    assert handed == [["lab", "04"]] * 3
+
+
+@pytest.mark.parametrize("command", ["assets", "lock"])
+def test_some_commands_fetch_nothing_first(assets_stamp, monkeypatch, command):
+    monkeypatch.setattr(course, "make_environment", lambda: None)
+    monkeypatch.setattr(course, "hand_over", lambda arguments: 0)
+    assert course.main([command]) == 0
+    assert assets_stamp[1] == []
+
+
 STAND_IN = """#!/bin/sh
 echo "$(basename "$0") $*" >> "{notes}"
 case "$*" in
@@ -310,6 +361,12 @@ def test_pips_mirror_is_used_by_uv(project, monkeypatch):
     assert (found["UV_DEFAULT_INDEX"], found["UV_FIND_LINKS"]) == ("mirror", "a,b")
     monkeypatch.setenv("UV_DEFAULT_INDEX", "own")
     assert "UV_DEFAULT_INDEX" not in installation.mirror_settings()
+    # Another environment, as conda makes it, has a pip of its own.
+    monkeypatch.delenv("UV_DEFAULT_INDEX")
+    other = folder / "python"
+    other.write_text("#!/bin/sh\necho \"global.index-url='another'\"\n")
+    other.chmod(0o755)
+    assert installation.mirror_settings(other)["UV_DEFAULT_INDEX"] == "another"
 
 
 @posix
@@ -322,7 +379,12 @@ def test_command_and_exit_status_pass_through_in_a_folder_with_a_space(tmp_path)
     python.parent.mkdir(parents=True)
     python.write_text('#!/bin/sh\necho "$@"\nexit 7\n')
     python.chmod(0o755)
-    write = "import course; course.STAMP.write_text(course.json.dumps(course.stamp()))"
+    (folder / "course_utils" / "assets").mkdir()
+    (folder / "course_utils" / "assets" / "table.py").write_text("")
+    write = (
+        "import course, hashlib; course.STAMP.write_text(course.json.dumps(course.stamp()));"
+        "course.ASSETS_STAMP.write_text(hashlib.sha256(b'').hexdigest())"
+    )
     subprocess.run([sys.executable, "-c", write], cwd=folder, check=True)
     command = [sys.executable, folder / "course.py", "test", "a b", "--port=1"]
     done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, check=False)

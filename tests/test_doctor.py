@@ -21,6 +21,7 @@ def test_a_healthy_machine_prints_the_same_lines_without_numbers(capsys):
         "✓ Settings",
         "✓ Memory",
         "✓ Folder for your progress",
+        "✓ Data and models",
         "✓ Notebook kernel",
     ]
 
@@ -82,6 +83,20 @@ def test_a_folder_that_cannot_be_written(tmp_path, monkeypatch):
     (tmp_path / "file").write_text("")
     monkeypatch.setenv("COURSE_HOME", str(tmp_path / "file"))
     assert "set COURSE_HOME" in doctor.learner_folder().advice
+
+
+@pytest.mark.parametrize(
+    ("missing", "said"),
+    [
+        (["wordnet"], "wordnet is not there; type `"),
+        (["wordnet", "tagger", "minilm"], "wordnet, tagger and minilm are not there; type `"),
+    ],
+)
+def test_missing_data(monkeypatch, missing, said):
+    monkeypatch.setattr(doctor.assets, "absent", lambda: missing)
+    advice = doctor.data_and_models().advice
+    assert advice.startswith(said)
+    assert advice.endswith(" assets`")
 
 
 def test_a_full_disk(monkeypatch):
