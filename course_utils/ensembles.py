@@ -20,6 +20,7 @@ from torch import Tensor, nn
 from torch.func import functional_call, vmap
 from torch.optim.lr_scheduler import ReduceLROnPlateau
 
+from course_utils.augmenting import Augment, Augmenter
 from course_utils.data.dataset import Each
 from course_utils.evaluation import Loss, Metric, check_pair, check_whole, checked
 from course_utils.history import History
@@ -182,6 +183,7 @@ def fit_many(
     scheduler: MakeScheduler | None = None,
     clip_norm: float | None = None,
     penalty: Penalty | None = None,
+    augment: Augment | None = None,
     metrics: Mapping[str, Metric] | None = None,
     watch: Mapping[str, tuple[Tensor, Tensor]] | None = None,
     evaluate_train: bool = True,
@@ -205,7 +207,7 @@ def fit_many(
         train: pair (x, y) that all members share, (n, ...) each; or `Each(x, y)`, (K, n, ...), a set for
             each member.
         validation: the same, to measure after each epoch.
-        seeds: one for each member; draws its first weights and its order of the rows.
+        seeds: one for each member; draws its first weights, its order of the rows, and what `augment` draws.
         loss: callable (prediction, target) of one member -> one number, the mean over the batch.
         optimizer: makes an optimizer from the parameters, such as `torch.optim.Adam`; one that treats each
             number alone, for the members share it. It gets the stacked parameters, (K, ...) each, in the order of
@@ -216,6 +218,9 @@ def fit_many(
         clip_norm: largest norm of all gradients of a member together, the penalty's included; None does not clip.
         penalty: callable (parameters of one member by name, in the shapes of a plain model) -> one number, added to
             the loss of every training batch before its gradient is taken. No recorded loss contains it.
+        augment: callable (x, y) -> (x, y) of one member, as in `fit`: it gets a training batch in the shapes of a
+            plain run, (batch_size, ...), and draws from that member's own stream. It is called once for each
+            member, and must give all of them results of one shape.
         metrics: name -> callable (prediction, target) of one member -> mean over the batch.
         watch: name -> further data sets to measure after each epoch.
         evaluate_train: measure the training loss after each epoch; False records the mean over the batches.
@@ -255,6 +260,7 @@ def fit_many(
     if isinstance(schedule, ReduceLROnPlateau):
         raise ValueError("scheduler is ReduceLROnPlateau, which would need a learning rate for each member")
     orders = [torch.Generator().manual_seed(seed) for seed in seeds]
+    changes = [Augmenter(augment, seed) for seed in seeds] if augment is not None else []
     records: dict[str, dict[str, list[list[float]]]] = {}
     rates: list[float] = []
     lowest = torch.full((members,), torch.inf, dtype=torch.float64)
@@ -262,7 +268,9 @@ def fit_many(
 
     for _ in bar(range(epochs), progress):
         total, seen = torch.zeros(members, dtype=torch.float64), 0
-        for x, y, own in member_batches(train, batch_size, orders):
+        for x, y, own in member_batches(train, batch_size, orders, always=bool(changes)):
+            if changes:
+                x, y = augment_members(changes, x, y)
             losses = stack.gradients(x, y, own=own)
             if clip_norm is not None:
                 clip(stack.parameters, clip_norm)
@@ -304,10 +312,27 @@ def fit_many(
     )
 
 
+def augment_members(changes: Sequence[Augmenter], x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    """Let each member change its own batch; x and y, (K, b, ...) each."""
+    pairs = [change(*batch) for change, *batch in zip(changes, x, y, strict=True)]
+    for part, name in ((0, "x"), (1, "y")):
+        if len(shapes := {pair[part].shape for pair in pairs}) > 1:
+            found = " and ".join(str(tuple(shape)) for shape in sorted(shapes)[:2])
+            raise ValueError(f"augment returned {name} of shape {found}; expected one shape for all members of a stack")
+    return torch.stack([one for one, _ in pairs]), torch.stack([one for _, one in pairs])
+
+
 def member_batches(
-    data: tuple[Tensor, Tensor], batch_size: int | None, orders: Sequence[torch.Generator]
+    data: tuple[Tensor, Tensor], batch_size: int | None, orders: Sequence[torch.Generator], *, always: bool = False
 ) -> Iterator[tuple[Tensor, Tensor, bool]]:
     """Yield the mini-batches of one epoch, each member's rows in its own order.
+
+    Args:
+        data: pair (x, y) that all members share, or `Each`.
+        batch_size: rows in a batch; None for all.
+        orders: draws the order of each member's rows.
+        always: put the rows in order even where one batch holds them all, as `fit` does: what augments them may look
+            at neighbours. The rows are then copies, safe to be changed in place.
 
     Yields:
         x and y, (K, batch_size, ...) each, and True; or the shared data as they are, and False, where the batch is
@@ -316,7 +341,7 @@ def member_batches(
     own = isinstance(data, Each)
     x, y = data
     rows = x.shape[1 if own else 0]
-    if batch_size is None or (batch_size >= rows and not own):
+    if not always and (batch_size is None or (batch_size >= rows and not own)):
         yield x, y, own
         return
     order = torch.empty(len(orders), rows, dtype=torch.long)
@@ -329,7 +354,7 @@ def member_batches(
         x, y = x[member, order], y[member, order]
     else:
         x, y = x[order], y[order]
-    for batch in zip(x.split(batch_size, 1), y.split(batch_size, 1), strict=True):
+    for batch in zip(x.split(batch_size or rows, 1), y.split(batch_size or rows, 1), strict=True):
         yield *batch, True
 
 

@@ -14,6 +14,7 @@ from torch.optim.lr_scheduler import LRScheduler, ReduceLROnPlateau
 from torch.utils.data import DataLoader
 from tqdm.auto import tqdm
 
+from course_utils.augmenting import Augment, Augmenter
 from course_utils.checkpoints import (
     CheckpointError,
     Run,
@@ -142,6 +143,7 @@ def fit(
     scheduler: LRScheduler | MakeScheduler | None = None,
     clip_norm: float | None = None,
     penalty: Penalty | None = None,
+    augment: Augment | None = None,
     metrics: Mapping[str, Metric] | None = None,
     watch: Mapping[str, Data] | None = None,
     evaluate_train: bool = True,
@@ -160,18 +162,23 @@ def fit(
         optimizer: an optimizer, or a callable that makes one from the parameters, such as `torch.optim.Adam`.
         epochs: passes over the training data, counted from the very first, also when resuming.
         batch_size: rows in a training batch; None for all at once. A DataLoader has its own.
-        seed: draws the order of the rows, and nothing else; dropout follows `torch.manual_seed`.
+        seed: draws the order of the rows and what `augment` draws, and nothing else; dropout follows
+            `torch.manual_seed`.
         early_stopping: stops the run and keeps the best weights; needs validation data.
         scheduler: a learning-rate schedule, or a callable that makes one from the optimizer; steps once an
             epoch.
         clip_norm: largest norm of all gradients together, the penalty's included; None does not clip.
         penalty: callable (parameters by name, as from `model.named_parameters()`) -> one number, added to the loss of
             every training batch before its gradient is taken. No recorded loss contains it.
+        augment: callable (x, y) -> (x, y) that changes each training batch, (batch_size, ...) both, anew in every
+            epoch, and nothing that is only measured. While it runs, torch's random numbers come from a stream of
+            their own that follows `seed`, so torchvision's transforms repeat as well. It may return other targets
+            than it got, such as mixed labels: the loss must take them.
         metrics: name -> callable (prediction, target) -> mean over the batch; on validation and watched
             data, and on the training data when `evaluate_train`.
         watch: name -> further data sets to measure after each epoch. They never influence the training.
         evaluate_train: measure the training loss after each epoch, as the validation loss is; False saves
-            that pass and records the mean over the batches instead.
+            that pass and records the mean over the batches instead, as they were augmented.
         checkpoint: file to save the whole run in, atomically, at the end of an epoch.
         checkpoint_every: epochs between two saves; the last epoch is always saved.
         resume: continue from `checkpoint` where it exists, bit for bit as if the run had never stopped.
@@ -206,7 +213,9 @@ def fit(
     history = History(min_delta=early_stopping.min_delta if early_stopping else 0.0)
     order = torch.Generator().manual_seed(seed)
     settings = {"seed": seed, "batch_size": batch_size, "evaluate_train": evaluate_train}
-    run = Run(model, optimizer, scheduler, early_stopping, history, [order, *generators(train)], settings)
+    change = Augmenter(augment, seed) if augment is not None else None
+    drawn = [order, *generators(train), *([change.generator] if change is not None else [])]
+    run = Run(model, optimizer, scheduler, early_stopping, history, drawn, settings)
     if resume and checkpoint is not None and Path(checkpoint).is_file():
         run.load(checkpoint)
 
@@ -216,6 +225,8 @@ def fit(
         model.train()
         total, rows = 0.0, 0
         for x, y in batches(train, batch_size, order):
+            if change is not None:
+                x, y = change(x, y)
             prediction = model(x)  # forward
             value = loss(prediction, y)  # loss
             optimizer.zero_grad()  # gradient

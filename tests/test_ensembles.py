@@ -55,6 +55,18 @@ def lasso(parameters: Mapping[str, Tensor]) -> Tensor:
     return 0.05 * sum((value.abs().sum() for value in parameters.values() if value.ndim == 2), torch.tensor(0.0))
 
 
+def shake(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    """In place, and with draws of three kinds: the data must stay, and the stream must be the member's own."""
+    x += 0.1 * torch.randn_like(x)
+    return x[torch.randperm(len(x))] if torch.rand(()) < 0.2 else x, y
+
+
+def neighbours(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    """Mix rows with those before them: the order of the rows matters."""
+    share = torch.rand((), dtype=x.dtype)
+    return share * x + (1 - share) * x.roll(1, 0), share * y + (1 - share) * y.roll(1, 0)
+
+
 def options(**changed: Any) -> dict[str, Any]:
     return {"loss": nn.MSELoss(), "optimizer": torch.optim.Adam, "epochs": 4, **changed}
 
@@ -103,6 +115,11 @@ def test_each_member_equals_its_plain_run(model: str, optimizer: str) -> None:
         {"batch_size": 20, "penalty": lasso},
         {"batch_size": 20, "penalty": lasso, "evaluate_train": False},
         {"batch_size": 20, "penalty": lasso, "clip_norm": 0.05},
+        {"augment": shake},
+        {"batch_size": 20, "augment": shake},
+        {"batch_size": 200, "augment": shake, "evaluate_train": False},
+        {"batch_size": 20, "augment": neighbours, "evaluate_train": False},
+        {"augment": neighbours, "penalty": lasso},
         {"scheduler": lambda optimizer: torch.optim.lr_scheduler.StepLR(optimizer, 2, 0.1)},
         {"watch": {"test": (X[1::3], Y[1::3])}},
         {"metrics": {"error": nn.functional.l1_loss, "close": lambda p, t: ((p - t).abs() < 0.3).double().mean()}},
@@ -112,6 +129,41 @@ def test_each_option_means_the_same_as_in_fit(changed: dict[str, Any]) -> None:
     settings = options(**changed)
     many = fit_many(MODELS["batch norm"], (X, Y), VALIDATION, seeds=SEEDS, **settings)
     assert_like_plain_runs(many, MODELS["batch norm"], (X, Y), **settings)
+
+
+def test_each_member_augments_its_own_set_with_its_own_stream() -> None:
+    generator = torch.Generator().manual_seed(0)
+    train = Each(X + torch.rand(3, 50, 1, generator=generator), Y.expand(3, -1, -1))
+    kept = train.x.clone()
+    for batch_size in (None, 20):
+        settings = options(batch_size=batch_size, augment=shake)
+        many = fit_many(MODELS["tanh"], train, VALIDATION, seeds=SEEDS, **settings)
+        assert_like_plain_runs(many, MODELS["tanh"], train, **settings)
+    assert torch.equal(train.x, kept)
+    without = fit_many(MODELS["tanh"], train, VALIDATION, seeds=SEEDS, **options(batch_size=20))
+    assert not torch.allclose(many.train, without.train), "an augmentation that changes nothing is not there"
+
+
+def test_members_may_mix_class_labels() -> None:
+    x, classes = torch.randn(40, 6, dtype=torch.float64), torch.randint(3, (40,))
+
+    def mixed(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        return neighbours(x, nn.functional.one_hot(y, 3).to(x.dtype))
+
+    make = sequence(lambda: nn.Linear(6, 8), nn.ReLU, lambda: nn.Linear(8, 3))
+    settings = options(loss=nn.CrossEntropyLoss(), batch_size=16, augment=mixed)
+    many = fit_many(make, (x, classes), (x, classes), seeds=SEEDS, **settings)
+    assert_like_plain_runs(many, make, (x, classes), (x, classes), **settings)
+
+
+def test_members_must_augment_to_one_shape() -> None:
+    with pytest.raises(ValueError, match=r"augment returned x of shape \(\d+, 1\) and \(\d+, 1\); expected one shape"):
+        fit_many(
+            MODELS["tanh"],
+            (X, Y),
+            seeds=range(20),
+            **options(augment=lambda x, y: (x[: (n := int(torch.randint(1, 50, ())))], y[:n])),
+        )
 
 
 @pytest.mark.parametrize("model", MODELS)
@@ -334,6 +386,9 @@ class OwnAdam(torch.optim.Adam):
         ({"penalty": 0.1}, TypeError, "penalty is a float"),
         ({"penalty": lambda parameters: None}, ValueError, "penalty returned a NoneType"),
         ({"penalty": lambda parameters: parameters["0.bias"]}, ValueError, r"penalty returned shape \(8,\)"),
+        ({"augment": 0.1}, TypeError, "augment is a float"),
+        ({"augment": lambda x, y: x}, TypeError, "augment returned a Tensor"),
+        ({"augment": lambda x, y: (x, y[:3])}, ValueError, r"augment returned x of shape \(50, 1\)"),
         ({"validation": (X, Y[:, 0])}, ValueError, "prediction has shape"),
         ({"validation": Each(X.expand(2, -1, -1), Y.expand(2, -1, -1))}, ValueError, "validation is Each"),
         ({"validation": X}, TypeError, "validation is a Tensor"),

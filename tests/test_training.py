@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,7 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, TensorDataset
 
-from course_utils.training import EarlyStopping, History, evaluate, fit, stop_epoch, stop_epochs
+from course_utils.training import CheckpointError, EarlyStopping, History, evaluate, fit, stop_epoch, stop_epochs
 
 
 @pytest.fixture
@@ -207,6 +208,117 @@ def test_clip_norm_covers_the_penalty(data: tuple[Tensor, Tensor]) -> None:
     assert float(moved.norm()) == pytest.approx(0.5, rel=1e-3)
 
 
+def shaken(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+    return x + torch.rand_like(x), y
+
+
+def test_augment_changes_each_training_batch_and_nothing_that_is_measured(data: tuple[Tensor, Tensor]) -> None:
+    x = data[0]
+    kept = x.clone()
+    given: list[Tensor] = []
+
+    def change(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        given.append(x.clone())
+        return x.mul_(0).add_(7.0), y  # in place: the data must not notice
+
+    seen: list[Tensor] = []
+    model = make_model()
+    model.register_forward_pre_hook(lambda module, inputs: seen.append(inputs[0].clone()) if module.training else None)
+    options = bad(epochs=2, batch_size=20, validation=data, watch={"more": data}, augment=change)
+    history = fit(model, data, **options)
+    assert [tuple(batch.shape) for batch in given] == [(20, 1), (20, 1), (10, 1)] * 2
+    assert all(bool((batch == 7).all()) for batch in seen)
+    assert len(seen) == 6
+    for epoch in (given[:3], given[3:]):
+        torch.testing.assert_close(torch.cat(epoch).sort(0).values, kept.sort(0).values)
+    assert torch.equal(x, kept)
+    assert history.validation[-1] == history.watched["more"][-1] == pytest.approx(history.train[-1])
+    assert history.train[-1] == pytest.approx(evaluate(model, data, nn.MSELoss()))
+
+
+def test_augment_without_change_changes_nothing(data: tuple[Tensor, Tensor]) -> None:
+    options = bad(epochs=3, batch_size=20)
+
+    def idle(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        torch.rand(1000)
+        return x, y
+
+    def dropping() -> nn.Sequential:
+        torch.manual_seed(0)
+        return nn.Sequential(nn.Linear(1, 8), nn.Dropout(0.5), nn.Linear(8, 1))
+
+    assert fit(dropping(), data, **options) == fit(dropping(), data, augment=idle, **options)
+
+
+def test_augment_repeats_with_the_seed_and_leaves_the_random_numbers_alone(data: tuple[Tensor, Tensor]) -> None:
+    def losses(seed: int, change: Any = shaken) -> list[float]:
+        model = make_model()
+        torch.manual_seed(len(made))
+        made.append(model)
+        return fit(model, data, augment=change, **bad(epochs=2, batch_size=20, seed=seed)).train
+
+    made: list[nn.Module] = []
+    assert losses(1) == losses(1), "whatever torch's own generator stands at"
+    assert losses(1) != losses(2)
+    before = torch.get_rng_state()
+    fit(made[0], data, augment=shaken, **bad())
+    assert torch.equal(torch.get_rng_state(), before)
+
+    def failing(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        torch.rand(3)
+        raise KeyError("own")
+
+    with pytest.raises(KeyError, match="own"):
+        fit(made[0], data, augment=failing, **bad())
+    assert torch.equal(torch.get_rng_state(), before)
+
+
+def test_augment_draws_anew_in_each_batch_and_not_what_orders_the_rows(data: tuple[Tensor, Tensor]) -> None:
+    drawn: list[Tensor] = []
+
+    def spy(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        drawn.append(torch.randperm(50))
+        return x, y
+
+    fit(make_model(), data, augment=spy, **bad(epochs=3, seed=5))
+    order = torch.Generator().manual_seed(5)
+    orders = [torch.randperm(50, generator=order) for _ in range(3)]
+    assert not any(torch.equal(one, other) for one in drawn for other in orders)
+    assert len({tuple(one.tolist()) for one in drawn}) == 3
+
+
+def test_augment_may_mix_the_targets() -> None:
+    x, classes = torch.randn(30, 4), torch.randint(3, (30,))
+
+    def mixed(x: Tensor, y: Tensor) -> tuple[Tensor, Tensor]:
+        share = torch.rand(())
+        soft = nn.functional.one_hot(y, 3).float()
+        return share * x + (1 - share) * x.roll(1, 0), share * soft + (1 - share) * soft.roll(1, 0)
+
+    options = bad(loss=nn.CrossEntropyLoss(), batch_size=8, augment=mixed, validation=(x, classes), epochs=2)
+    history = fit(nn.Linear(4, 3), (x, classes), **options)
+    assert all(map(math.isfinite, history.validation))
+
+
+def test_augment_reaches_the_batches_of_a_loader(data: tuple[Tensor, Tensor]) -> None:
+    options = bad(epochs=2, augment=shaken)
+    pair = fit(make_model(), data, **options)
+    loader = fit(make_model(), DataLoader(TensorDataset(*data), batch_size=50), **options)
+    # One batch of all rows in either case; only their order differs, so the same shakes meet other rows.
+    assert loader.train != pytest.approx(fit(make_model(), data, **bad(epochs=2)).train, rel=1e-6)
+    assert loader.train == pytest.approx(pair.train, rel=0.5)
+
+
+def test_a_run_that_augments_resumes_bit_for_bit(data: tuple[Tensor, Tensor], tmp_path: Path) -> None:
+    options = bad(batch_size=20, augment=shaken)
+    whole = fit(make_model(), data, **{**options, "epochs": 6})
+    file = tmp_path / "run.pt"
+    fit(make_model(), data, **{**options, "epochs": 3}, checkpoint=file)
+    assert fit(make_model(), data, **{**options, "epochs": 6}, checkpoint=file, resume=True) == whole
+    with pytest.raises(CheckpointError, match="another run"):
+        fit(make_model(), data, **bad(batch_size=20), checkpoint=file, resume=True)
+
+
 @pytest.mark.parametrize(
     ("loss", "prediction", "target"),
     [
@@ -261,6 +373,11 @@ def bad(**changed: Any) -> dict[str, Any]:
         (bad(penalty=0.1), TypeError, r"penalty is a float; expected a callable"),
         (bad(penalty=lambda parameters: None), ValueError, "penalty returned a NoneType"),
         (bad(penalty=lambda parameters: torch.ones(3)), ValueError, r"penalty returned shape \(3,\)"),
+        (bad(augment="flip"), TypeError, "augment is a str; expected a callable"),
+        (bad(augment=lambda x, y: x), TypeError, "augment returned a Tensor; expected a pair"),
+        (bad(augment=lambda x, y: (x, y, 0.5)), TypeError, "augment returned a tuple"),
+        (bad(augment=lambda x, y: (x[:3], y)), ValueError, r"augment returned x of shape \(3, 1\) and y of shape"),
+        (bad(augment=lambda x, y: (x.sum(), y)), ValueError, r"augment returned x of shape \(\)"),
         (bad(optimizer=torch.optim.SGD(nn.Linear(1, 1).parameters())), ValueError, "none of the model's"),
     ],
 )
