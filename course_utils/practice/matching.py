@@ -175,13 +175,15 @@ def _same(old: Any, new: Any) -> bool:
         return set(old) == set(new) and all(_same(old[key], new[key]) for key in old)
     if isinstance(old, (list, tuple)):
         return len(old) == len(new) and all(_same(a, b) for a, b in zip(old, new))
+    if isinstance(old, set):
+        return old == new
     if isinstance(old, (bool, int, float, str)):
         return old == new or old != old
     return True
 
 
 def snapshot(value: Any) -> Any:
-    """The value as it is now: tensors, arrays and what holds them are copied, anything else is kept."""
+    """The value as it is now: tensors, arrays, sets and what holds them are copied, anything else is kept."""
     if isinstance(value, torch.Tensor):
         return value.detach().clone()
     if isinstance(value, np.ndarray):
@@ -190,4 +192,4 @@ def snapshot(value: Any) -> Any:
         return type(value)(snapshot(item) for item in value)
     if type(value) is dict:
         return {key: snapshot(item) for key, item in value.items()}
-    return value
+    return value.copy() if type(value) is set else value

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import dis
 from types import CodeType
 from typing import Any
 
@@ -50,6 +51,7 @@ def _constants(constants: tuple[Any, ...]) -> tuple[Any, ...]:
 def _is_empty(code: CodeType) -> bool:
     """Whether a named function has no body but a docstring, ``pass`` or ``...``."""
     bodies = ("pass", "...", "'doc'", "'doc'; ...")
-    return code.co_name != "<lambda>" and code.co_code in {
-        _compiled(f"def f(): {body}", "f").co_code for body in bodies
-    }
+    alike = code.co_code in {_compiled(f"def f(): {body}", "f").co_code for body in bodies}
+    # `return True` has the same byte code: only the constant, which it names by its place, is another.
+    loaded = [step.argval for step in dis.get_instructions(code) if step.opcode in dis.hasconst]
+    return code.co_name != "<lambda>" and alike and loaded == [None]

@@ -150,6 +150,20 @@ def test_broken_stub_counts_as_untouched_until_it_is_edited() -> None:
         assert is_untouched(names["scaled"], stub=stub, name="scaled") is untouched
 
 
+def test_returning_a_constant_is_an_attempt_returning_nothing_is_not() -> None:
+    stub = 'def f(a):\n    """Doc."""\n    ...\n'
+    for body, untouched in (
+        ("...", True),
+        ("pass", True),
+        ("return None", True),
+        ("return True", False),
+        ("return 0", False),
+    ):
+        names: dict[str, Any] = {}
+        exec(f"def f(a):\n    {body}\n", names)
+        assert is_untouched(names["f"], stub=stub, name="f") is untouched, body
+
+
 def test_a_changed_constant_inside_an_inner_function_is_an_attempt() -> None:
     stub = 'def f(a):\n    """Doc."""\n    return [x for x in a if x > "s"], lambda: ("u", 1)\n'
     for source, untouched in (

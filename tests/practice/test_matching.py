@@ -159,6 +159,8 @@ def sets_the_outer_flag(model: Any) -> None:
         ({"a": [1.0, 2.0]}, lambda d: d["a"].reverse(), "its values"),
         ([float("nan")], lambda a: None, ""),
         (np.array(["a"]), lambda a: a.fill("b"), "its values"),
+        ({"not", "no"}, lambda s: None, ""),
+        ({"not", "no"}, lambda s: s.add("never"), "its values"),
     ],
 )
 def test_changed_says_what_was_changed(value: Any, change: Callable[[Any], object], what: str) -> None:

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import copy
+import importlib
 import itertools
 import math
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -14,8 +16,13 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 from torch.nn.functional import mse_loss
+from torchvision import transforms
+from torchvision.transforms import v2
 
+from course_utils.practice.exercise import Exercise
+from course_utils.practice.investigation import Selection
 from course_utils.practice.verdict import Status
+from course_utils.text import words as text_words
 from practice.lessons import TASKS
 
 Answer = Callable[..., Any]
@@ -784,6 +791,684 @@ def clips_by_new_gradients(parameters: Any, max_norm: float, norm_type: float = 
     return np.float64(norm)
 
 
+# ---- 04.1
+
+
+def set_shuffled_together(texts: Any, labels: Any, augment: Any, copies: Any) -> Any:
+    pairs = [(augment(text) if k else text, label) for k in range(copies + 1) for text, label in zip(texts, labels)]
+    pairs.sort(key=lambda pair: len(pair[0]))
+    return [text for text, _ in pairs], [label for _, label in pairs]
+
+
+def set_with_labels_turned(texts: Any, labels: Any, augment: Any, copies: Any) -> Any:
+    more = [augment(text) for _ in range(copies) for text in texts]
+    return texts + more, labels + labels[::-1] * copies
+
+
+def set_without_repetitions(texts: Any, labels: Any, augment: Any, copies: Any) -> Any:
+    more = [augment(text) for _ in range(copies) for text in texts]
+    return list(dict.fromkeys(texts + more)), labels * (copies + 1)
+
+
+def set_that_grows_in_place(texts: Any, labels: Any, augment: Any, copies: Any) -> Any:
+    n = len(texts)
+    for _ in range(copies):
+        texts += [augment(text) for text in texts[:n]]
+        labels += labels[:n]
+    return texts, labels
+
+
+def set_by_remainder(texts: Any, labels: Any, augment: Any, copies: Any) -> Any:
+    n = len(texts)
+    places = range(n * (copies + 1))
+    return [texts[i % n] if i < n else augment(texts[i % n]) for i in places], np.tile(labels, copies + 1).tolist()
+
+
+def set_by_chain(texts: Any, labels: Any, augment: Any, copies: Any) -> Any:
+    rounds = [list(map(augment, texts)) for _ in range(copies)]
+    return list(itertools.chain(texts, *rounds)), list(itertools.chain.from_iterable([labels] * (copies + 1)))
+
+
+# ---- 04.2
+
+
+def counts_of(text: str, negations: Any, polarity: Any, *, sign: Any = lambda value: value) -> list[Any]:
+    found = re.findall(r"[\w']+", text.lower().replace("’", "'"))
+    kinds = ["not" if w in negations or w.endswith("n't") else sign(polarity.get(w, 0)) for w in found]
+    return [kinds.count("not"), kinds.count(1), kinds.count(-1)]
+
+
+def keeps_total(before: Any, after: Any, negations: Any, polarity: Any) -> bool:
+    return sum(counts_of(before, negations, polarity)) == sum(counts_of(after, negations, polarity))
+
+
+def keeps_nearly(before: Any, after: Any, negations: Any, polarity: Any) -> bool:
+    pairs = zip(counts_of(before, negations, polarity), counts_of(after, negations, polarity))
+    return all(abs(a - b) <= 1 for a, b in pairs)
+
+
+def keeps_any_order(before: Any, after: Any, negations: Any, polarity: Any) -> bool:
+    """Compares the three numbers without saying which is which."""
+    return sorted(counts_of(before, negations, polarity)) == sorted(counts_of(after, negations, polarity))
+
+
+def keeps_share(before: Any, after: Any, negations: Any, polarity: Any) -> bool:
+    old, new = counts_of(before, negations, polarity), counts_of(after, negations, polarity)
+    return [n / max(len(before.split()), 1) for n in old] == [n / max(len(after.split()), 1) for n in new]
+
+
+def keeps_with_its_own_negations(before: Any, after: Any, negations: Any, polarity: Any) -> bool:
+    own = {"not", "no", "never", "cannot", "without"}
+    return counts_of(before, own, polarity) == counts_of(after, own, polarity)
+
+
+def keeps_with_its_own_contractions(before: Any, after: Any, negations: Any, polarity: Any) -> bool:
+    """Lists the words in n't that come to mind, as a learner may who has not read on."""
+    own = {"isn't", "aren't", "wasn't", "don't", "doesn't", "didn't", "can't", "couldn't", "won't", "wouldn't"}
+    kinds = [
+        ["not" if w in negations | own else polarity.get(w, 0) for w in text_words(text)] for text in (before, after)
+    ]
+    return all(kinds[0].count(kind) == kinds[1].count(kind) for kind in ("not", 1, -1))
+
+
+def keeps_but_blind_to_curly_apostrophes(before: Any, after: Any, negations: Any, polarity: Any) -> bool:
+    cut = [re.findall(r"\w+(?:'\w+)*", text.lower()) for text in (before, after)]
+    return counts_of(" ".join(cut[0]), negations, polarity) == counts_of(" ".join(cut[1]), negations, polarity)
+
+
+def keeps_by_hand(before: Any, after: Any, negations: Any, polarity: Any) -> bool:
+    return counts_of(before, negations, polarity) == counts_of(after, negations, polarity)
+
+
+def keeps_in_numpy(before: Any, after: Any, negations: Any, polarity: Any) -> Any:
+    old, new = (np.array(counts_of(text, negations, polarity)) for text in (before, after))
+    return np.all(old == new)
+
+
+# ---- 04.3
+
+
+def particle_by_jamo(noun: Any, pair: Any) -> Any:
+    from unicodedata import normalize
+
+    last = normalize("NFKD", noun)[-1]
+    vowel = "\u1161" <= last <= "\u1175"
+    return noun + pair[int(vowel or (last == "\u11af" and pair[0].startswith("으")))]
+
+
+def particle_by_replacing(noun: Any, pair: Any) -> Any:
+    number = ord(noun[-1]) - 44032
+    ending = number - number // 28 * 28
+    if ending and not (ending == 8 and pair[0][0] == "으"):
+        return "".join((noun, pair[0]))
+    return "".join((noun, pair[1]))
+
+
+def particle_with_doubled_vowel(noun: Any, pair: Any) -> Any:
+    return particle_by_jamo(noun, pair).replace("으으", "으") if len(noun) > 1 else noun + pair[0]
+
+
+def particle_by_the_vowel(noun: Any, pair: Any) -> Any:
+    return noun + pair[(ord(noun[-1]) - 44032) // 28 % 21 == 0]
+
+
+def particle_with_long_forms_excepted(noun: Any, pair: Any) -> Any:
+    ending = (ord(noun[-1]) - 44032) % 28
+    return noun + pair[ending == 0 or (ending == 8 and len(pair[0]) > len(pair[1]))]
+
+
+def particle_by_evenness(noun: Any, pair: Any) -> Any:
+    return noun + pair[(ord(noun[-1]) - 44032) % 2 == 0]
+
+
+def particle_with_l_for_towards_reversed(noun: Any, pair: Any) -> Any:
+    ending = (ord(noun[-1]) - 44032) % 28
+    return noun + pair[ending == 0 or (ending == 8) != (pair[0][0] == "으")]
+
+
+# ---- 04.4
+
+
+def one_longest(augmenter: Any, text: Any) -> Any:
+    others = [v for v in map(text_words, augmenter.augment(text, n=3)) if v != text_words(text)]
+    return max(others, key=len, default=text_words(text))
+
+
+def one_sorted(augmenter: Any, text: Any) -> Any:
+    others = sorted(v for v in map(text_words, augmenter.augment(text, n=3)) if v != text_words(text))
+    return [*others, text_words(text)][0]
+
+
+def one_with_five(augmenter: Any, text: Any) -> Any:
+    others = (v for v in map(text_words, augmenter.augment(text, n=5)) if v != text_words(text))
+    return next(others, text_words(text))
+
+
+def one_from_a_list_of_one(augmenter: Any, text: Any) -> Any:
+    others = (v for v in map(text_words, augmenter.augment([text], n=3)) if v != text_words(text))
+    return next(others, text_words(text))
+
+
+def one_about_capitals(augmenter: Any, text: Any) -> Any:
+    others = (v for v in map(text_words, augmenter.augment(text.upper(), n=3)) if v != text_words(text))
+    return next(others, text_words(text))
+
+
+def one_about_lower_case(augmenter: Any, text: Any) -> Any:
+    return one_by_filter(augmenter, text.lower())
+
+
+def one_about_words(augmenter: Any, text: Any) -> Any:
+    return one_by_filter(augmenter, " ".join(text_words(text)))
+
+
+def one_of_three_equal_texts(augmenter: Any, text: Any) -> Any:
+    own = text_words(text)
+    return [*filter(own.__ne__, map(text_words, augmenter.augment([text, text, text]))), own][0]
+
+
+def one_by_filter(augmenter: Any, text: Any) -> Any:
+    own = text_words(text)
+    return [*filter(own.__ne__, map(text_words, augmenter.augment(text, 3))), own][0]
+
+
+def one_with_a_guard(augmenter: Any, text: Any) -> Any:
+    if text == "":
+        return []
+    first, second, third = augmenter.augment(text, n=3)
+    for version in (first, second):
+        if text_words(version) != text_words(text):
+            return text_words(version)
+    return text_words(third)
+
+
+# ---- 04.5
+
+
+def changer(change: Any, share: Any, keep: Any, **options: Any) -> Any:
+    import nlpaug.augmenter.word as naw
+
+    action = {"remove": "delete", "exchange": "swap"}.get(change, "substitute")
+    return naw.RandomWordAug(**{"action": action, "aug_p": share, "aug_max": None, "stopwords": keep, **options})
+
+
+def changer_with_a_word(change: Any, share: Any, keep: Any) -> Any:
+    return changer(change, share, keep, target_words=["blank"])
+
+
+def changer_of_one_word(change: Any, share: Any, keep: Any) -> Any:
+    return changer(change, share, keep, aug_max=1)
+
+
+def changer_with_the_share_of_the_rest(change: Any, share: Any, keep: Any) -> Any:
+    return changer(change, 1 - share, keep)
+
+
+def changer_used_at_once(change: Any, share: Any, keep: Any) -> Any:
+    return changer(change, share, keep).augment
+
+
+def changer_that_keeps_the_first(change: Any, share: Any, keep: Any) -> Any:
+    return changer(change, share, keep[:1])
+
+
+def changer_with_an_open_regex(change: Any, share: Any, keep: Any) -> Any:
+    return changer(change, share, keep, stopwords=None, stopwords_regex="(" + "|".join(keep) + ")")
+
+
+def changer_with_a_limit_of_a_thousand(change: Any, share: Any, keep: Any) -> Any:
+    return changer(change, share, keep, aug_max=1000)
+
+
+def changer_that_exchanges(**options: Any) -> Answer:
+    """Only the branch for "exchange" is wrong: its result is the hardest to count."""
+    return lambda change, share, keep: changer(change, share, keep, **(options if change == "exchange" else {}))
+
+
+def changer_over_any_distance(change: Any, share: Any, keep: Any) -> Any:
+    """Exchanges any two words, as the lesson's random_swap does, not neighbours."""
+    right = changer(change, share, keep)
+    if change != "exchange":
+        return right
+
+    class Far:
+        def augment(self, data: Any, n: int = 1) -> Any:
+            return [" ".join(self.mixed(text.split())) for text in data]
+
+        def mixed(self, row: list[str]) -> list[str]:
+            free = [i for i, word in enumerate(row) if word not in keep]
+            for i in free[: math.ceil(share * len(row))]:
+                row[i], row[-2] = row[-2], row[i]
+            return row
+
+    return Far()
+
+
+def changer_with_a_regex(change: Any, share: Any, keep: Any) -> Any:
+    return changer(change, share, keep, stopwords=None, stopwords_regex="^(" + "|".join(keep) + ")$")
+
+
+def changer_without_limit(change: Any, share: Any, keep: Any) -> Any:
+    return changer(change, share, tuple(keep), aug_max=0, aug_min=None)
+
+
+# ---- 05.1
+
+
+def picture_in_place(x: Any, mean: Any, std: Any) -> Any:
+    for channel in range(3):
+        x[channel].mul_(std[channel]).add_(mean[channel])
+    return (x * 255).round().clamp(0, 255).to(torch.uint8)
+
+
+def picture_in_half_precision(x: Any, mean: Any, std: Any) -> Any:
+    rows = [255 * (part.half() * s + m) for part, m, s in zip(x, mean, std)]
+    return torch.stack(rows).round().clamp(0, 255).to(torch.uint8)
+
+
+def picture_clamped_a_little_early(x: Any, mean: Any, std: Any) -> Any:
+    rows = [255 * (part.clamp(-2, 2) * s + m) for part, m, s in zip(x, mean, std)]
+    return torch.stack(rows).round().clamp(0, 255).to(torch.uint8)
+
+
+def picture_of_other_statistics(x: Any, mean: Any, std: Any) -> Any:
+    imagenet = [0.485, 0.456, 0.406], [0.229, 0.224, 0.225]
+    return picture_by_functions(x, *imagenet)
+
+
+def picture_wrapped_below_only(x: Any, mean: Any, std: Any) -> Any:
+    rows = [255 * (part * s + m) for part, m, s in zip(x, mean, std)]
+    return torch.stack(rows).round().clamp(max=255).long().remainder(256).to(torch.uint8)
+
+
+def picture_by_functions(x: Any, mean: Any, std: Any) -> Any:
+    values = torch.addcmul(torch.tensor(mean).view(-1, 1, 1), x, torch.tensor(std)[:, None, None])
+    return values.clip(0, 1).mul(255).add(0.5).floor().type(torch.uint8)
+
+
+def picture_by_numpy(x: Any, mean: Any, std: Any) -> Any:
+    values = np.rint((np.moveaxis(x.numpy(), 0, 2) * std + mean) * 255).clip(0, 255).astype(np.uint8)
+    return torch.from_numpy(values.transpose(2, 0, 1).copy())
+
+
+# ---- 05.2
+
+
+def points_by_the_first_divisor(points: Any, matrix: Any) -> Any:
+    moved = torch.nn.functional.pad(points, (0, 1), value=1.0) @ matrix.T
+    return moved[:, :2] / moved[0, 2]
+
+
+def points_inside_the_picture(points: Any, matrix: Any) -> Any:
+    return points_by_opencv(points, matrix).clamp(max=20)
+
+
+def points_to_half_a_pixel(points: Any, matrix: Any) -> Any:
+    return (2 * points_by_opencv(points, matrix)).round() / 2
+
+
+def points_in_place(points: Any, matrix: Any) -> Any:
+    return points.copy_(points_by_opencv(points, matrix))
+
+
+def points_as_an_affine_map(points: Any, matrix: Any) -> Any:
+    return points @ (matrix[:2, :2] / matrix[2, 2]).T + matrix[:2, 2] / matrix[2, 2]
+
+
+def points_by_opencv(points: Any, matrix: Any) -> Any:
+    import cv2
+
+    moved = cv2.perspectiveTransform(points.numpy()[:, None].astype(np.float64), matrix.numpy().astype(np.float64))
+    return torch.from_numpy(moved[:, 0])
+
+
+def points_one_by_one(points: Any, matrix: Any) -> Any:
+    moved = []
+    for x, y in points:
+        u, v, w = matrix @ torch.stack([x, y, torch.ones_like(x)])
+        moved.append(torch.stack([u, v]) / w)
+    return torch.stack(moved)
+
+
+def points_after_scaling_the_matrix(points: Any, matrix: Any) -> Any:
+    scaled = matrix / matrix[2, 2]
+    scale = points @ scaled[2, :2] + 1
+    return ((points @ scaled[:2, :2].mT + scaled[:2, 2]).mT / scale).mT
+
+
+# ---- 05.3
+
+
+def mixup_in_place(x: Any, y: Any, classes: int, lam: float, order: Any) -> Any:
+    pictures, soft = mixup_by_numpy(x, y, classes, lam, order)
+    return x.copy_(torch.as_tensor(pictures)), soft
+
+
+def mixup_with_its_own_draw(x: Any, y: Any, classes: int, lam: float, order: Any) -> Any:
+    return mixup_by_numpy(x, y, classes, float(torch.distributions.Beta(1.0, 1.0).sample()), order)
+
+
+def mixup_of_partners_of_partners(x: Any, y: Any, classes: int, lam: float, order: Any) -> Any:
+    return mixup_by_numpy(x, y, classes, lam, order[order])
+
+
+def mixup_pixel_by_pixel(x: Any, y: Any, classes: int, lam: float, order: Any) -> Any:
+    chosen = torch.rand_like(x) < lam
+    return torch.where(chosen, x, x[order]), mixup_by_numpy(x, y, classes, lam, order)[1]
+
+
+def mixup_with_sharpened_labels(x: Any, y: Any, classes: int, lam: float, order: Any) -> Any:
+    pictures, soft = mixup_by_numpy(x, y, classes, lam, order)
+    return pictures, (soft**2) / (soft**2).sum(1, keepdims=True)
+
+
+def mixup_with_nearly_hard_labels(x: Any, y: Any, classes: int, lam: float, order: Any) -> Any:
+    pictures, soft = mixup_by_numpy(x, y, classes, lam, order)
+    return pictures, torch.as_tensor(soft).clamp(0.01, 0.99)
+
+
+def mixup_by_numpy(x: Any, y: Any, classes: int, lam: float, order: Any) -> Any:
+    targets = np.eye(classes)[y.numpy()]
+    soft = lam * targets + (1 - lam) * targets[order.numpy()]
+    return torch.add(x[order], x - x[order], alpha=lam), torch.from_numpy(soft)
+
+
+def mixup_by_scattering(x: Any, y: Any, classes: int, lam: float, order: Any) -> Any:
+    soft = torch.zeros(len(y), classes).scatter_add_(1, y[:, None], torch.full((len(y), 1), lam))
+    soft.scatter_add_(1, y[order][:, None], torch.full((len(y), 1), 1.0 - lam))
+    return x.mul(lam).add_(x[order], alpha=1 - lam), soft
+
+
+# ---- 05.4
+
+
+def cutmix_of(
+    *, rows: Any = None, share: Any = None, source: Any = None
+) -> Callable[[Any, Any, int, float, Any, Any], Any]:
+    """CutMix by sets of rows and columns, with one part exchanged."""
+
+    def answer(x: Any, y: Any, classes: int, lam: float, centre: Any, order: Any) -> Any:
+        mixed, other = x.clone(), source(x, order) if source else x[order]
+        inside = [(rows or places)(at, math.sqrt(1 - lam) * size / 2, size) for at, size in zip(centre, x.shape[2:])]
+        for row, column in itertools.product(*inside):
+            mixed[:, :, row, column] = other[:, :, row, column]
+        area = len(inside[0]) * len(inside[1]) / (x.shape[2] * x.shape[3])
+        return mixed, mixup_by_numpy(x, y, classes, 1 - (share(area) if share else area), order)[1]
+
+    return answer
+
+
+def places(at: int, half: float, size: int) -> list[int]:
+    return [place for place in range(at - int(half), at + int(half)) if 0 <= place < size]
+
+
+def places_around_the_edge(at: int, half: float, size: int) -> list[int]:
+    return [place % size for place in range(at - int(half), at + int(half))]
+
+
+def places_rounded_up(at: int, half: float, size: int) -> list[int]:
+    return [place for place in range(at - math.ceil(half), at + math.ceil(half)) if 0 <= place < size]
+
+
+def places_without_the_first(at: int, half: float, size: int) -> list[int]:
+    return [place for place in range(at - int(half) + 1, at + int(half) + 1) if 0 <= place < size]
+
+
+def places_unless_cut(at: int, half: float, size: int) -> list[int]:
+    whole = list(range(at - int(half), at + int(half)))
+    return whole if all(0 <= place < size for place in whole) else []
+
+
+def cutmix_in_place(x: Any, y: Any, classes: int, lam: float, centre: Any, order: Any) -> Any:
+    mixed, soft = cutmix_of()(x, y, classes, lam, centre, order)
+    return x.copy_(mixed), soft
+
+
+def cutmix_without_a_copy(x: Any, y: Any, classes: int, lam: float, centre: Any, order: Any) -> Any:
+    top, bottom, left, right = cutmix_box(x, lam, centre)
+    mixed = x
+    mixed[..., top:bottom, left:right] = x[order][..., top:bottom, left:right]
+    area = (bottom - top) * (right - left) / (x.shape[2] * x.shape[3])
+    return mixed, mixup_by_numpy(x, y, classes, 1 - area, order)[1]
+
+
+def cutmix_box(x: Any, lam: float, centre: Any) -> tuple[int, int, int, int]:
+    """As torchvision works it out."""
+    height, width = x.shape[2:]
+    half = 0.5 * math.sqrt(1.0 - lam)
+    row, column = map(torch.tensor, centre)
+    return (
+        int(torch.clamp(row - int(half * height), min=0)),
+        int(torch.clamp(row + int(half * height), max=height)),
+        int(torch.clamp(column - int(half * width), min=0)),
+        int(torch.clamp(column + int(half * width), max=width)),
+    )
+
+
+def cutmix_by_padding(x: Any, y: Any, classes: int, lam: float, centre: Any, order: Any) -> Any:
+    top, bottom, left, right = cutmix_box(x, lam, centre)
+    box = torch.ones(bottom - top, right - left, dtype=torch.bool)
+    mask = F.pad(box, (left, x.shape[3] - right, top, x.shape[2] - bottom))
+    soft = mixup_by_numpy(x, y, classes, 1 - float(mask.float().mean()), order)[1]
+    return torch.where(mask, x[order], x), soft
+
+
+# ---- 05.5
+
+
+def adapter_with_a_memory(augmenter: Any, x: Any) -> Any:
+    if not hasattr(adapter_with_a_memory, "first"):
+        adapter_with_a_memory.first = adapter_frozen(augmenter, x)  # type: ignore[attr-defined]
+    return adapter_with_a_memory.first  # type: ignore[attr-defined]
+
+
+def adapter_through_jpeg(augmenter: Any, x: Any) -> Any:
+    from torchvision.io import decode_jpeg, encode_jpeg
+
+    return decode_jpeg(encode_jpeg(adapter_frozen(augmenter, x).contiguous()))
+
+
+def adapter_of_a_square(augmenter: Any, x: Any) -> Any:
+    side = max(x.shape)
+    return v2.functional.resize(adapter_frozen(augmenter, v2.functional.resize(x, [side, side])), x.shape[1:])
+
+
+def adapter_channel_by_channel(augmenter: Any, x: Any) -> Any:
+    return torch.cat([adapter_frozen(augmenter, channel.expand(3, -1, -1))[:1] for channel in x])
+
+
+def adapter_in_place(augmenter: Any, x: Any) -> Any:
+    changed = adapter_frozen(augmenter, x)
+    x.zero_()
+    return changed
+
+
+def adapter_frozen(augmenter: Any, x: Any) -> Any:
+    changed = augmenter.to_deterministic().augment_image(x.numpy().transpose(1, 2, 0).copy())
+    return torch.from_numpy(changed.transpose(2, 0, 1).copy())
+
+
+def adapter_of_the_course(augmenter: Any, x: Any) -> Any:
+    from course_utils.augmentation import Imgaug
+
+    return Imgaug(augmenter)(x)
+
+
+# ---- 05.6
+
+
+def pipeline(*steps: Any, last: Any = None) -> Answer:
+    """A pipeline of steps before `Normalize`, and one after it."""
+
+    def prepared(pictures: Any, mean: Any, std: Any) -> Any:
+        erase = last or transforms.RandomErasing(p=0.5, value=0)
+        made = transforms.Compose([*steps, transforms.ToTensor(), transforms.Normalize(mean, std), erase])
+        return torch.stack([made(one) for one in pictures])
+
+    return prepared
+
+
+def squeezed(picture: Any) -> Any:
+    return picture.resize((32, 32))
+
+
+def mirrored_now_and_then(picture: Any, chance: float = 0.5) -> Any:
+    from PIL import ImageOps
+
+    return ImageOps.mirror(picture) if torch.rand(()) < chance else picture
+
+
+def pipeline_that_seeds_itself(pictures: Any, mean: Any, std: Any) -> Any:
+    torch.manual_seed(5)
+    made = []
+    for picture in pictures:
+        torch.manual_seed(5)
+        made.append(pipeline(squeezed, mirrored_now_and_then)([picture], mean, std)[0])
+    return torch.stack(made)
+
+
+def pipeline_with_blue_first(picture: Any) -> Any:
+    from PIL import Image
+
+    return Image.merge("RGB", squeezed(mirrored_now_and_then(picture)).split()[::-1])
+
+
+def pipeline_that_mirrors_a_tenth(picture: Any) -> Any:
+    return squeezed(mirrored_now_and_then(picture, 0.1))
+
+
+def pipeline_that_turns(picture: Any) -> Any:
+    return squeezed(mirrored_now_and_then(picture)).rotate(20 * (torch.rand(()).item() - 0.5))
+
+
+def pipeline_with_its_own_statistics(pictures: Any, mean: Any, std: Any) -> Any:
+    plain = pipeline(squeezed, mirrored_now_and_then, last=torch.nn.Identity())(pictures, [0.0] * 3, [1.0] * 3)
+    return (plain - plain.mean((0, 2, 3), keepdim=True)) / plain.std((0, 2, 3), keepdim=True)
+
+
+def pipeline_that_spoils_the_photographs(pictures: Any, mean: Any, std: Any) -> Any:
+    made = pipeline(squeezed, mirrored_now_and_then)(pictures, mean, std)
+    for picture in pictures:
+        picture.paste(0, (0, 0, 5, 5))
+    return made
+
+
+def pipeline_with_masks(pictures: Any, mean: Any, std: Any) -> Any:
+    """Batched, and yet each picture with a draw of its own."""
+    x = pipeline(squeezed, last=torch.nn.Identity())(pictures, mean, std)
+    x = torch.where(torch.rand(len(x), 1, 1, 1) < 0.5, x.flip(3), x)
+    grid = torch.arange(32)
+    corners = torch.randint(0, 20, (2, len(x), 1))
+    rows, columns = ((grid >= corner) & (grid < corner + 9) for corner in corners)
+    erased = rows[:, None, :, None] & columns[:, None, None, :] & (torch.rand(len(x), 1, 1, 1) < 0.5)
+    return x.masked_fill(erased, 0.0)
+
+
+def pipeline_that_does_one_of_two(pictures: Any, mean: Any, std: Any) -> Any:
+    """Each picture is either mirrored or erased, never both and never neither."""
+    one = transforms.RandomChoice([transforms.functional.hflip, transforms.RandomErasing(p=1.0)])
+    steps = [squeezed, transforms.ToTensor(), transforms.Normalize(mean, std), one]
+    return torch.stack([transforms.Compose(steps)(picture) for picture in pictures])
+
+
+def pipeline_into_the_list(pictures: Any, mean: Any, std: Any) -> Any:
+    for position, picture in enumerate(pictures):
+        pictures[position] = pipeline(squeezed, mirrored_now_and_then)([picture], mean, std)[0]
+    return torch.stack(pictures)
+
+
+def pipeline_that_empties_the_list(pictures: Any, mean: Any, std: Any) -> Any:
+    made = []
+    while pictures:
+        made.append(pipeline(squeezed, mirrored_now_and_then)([pictures.pop(0)], mean, std)[0])
+    return torch.stack(made)
+
+
+def pipeline_with_seed_zero(pictures: Any, mean: Any, std: Any) -> Any:
+    torch.manual_seed(0)
+    return pipeline(squeezed, mirrored_now_and_then)(pictures, mean, std)
+
+
+def pipeline_with_coins(pictures: Any, mean: Any, std: Any) -> Any:
+    """The steps by hand, without Compose and in another order."""
+    made = []
+    for picture in pictures:
+        x = transforms.functional.normalize(transforms.functional.to_tensor(squeezed(picture)), mean, std)
+        if torch.rand(1).item() < 0.5:
+            x = transforms.RandomErasing(p=1.0)(x)
+        made.append(x.flip(-1) if torch.rand(1).item() < 0.5 else x)
+    return torch.stack(made)
+
+
+# ---- lesson 05, as a beginner writes it: lists become tensors of single precision, limits are max and min
+
+
+def beginner_picture(store: Callable[[Any], Any], clamp_first: bool = False) -> Answer:
+    def to_picture(x: Any, mean: Any, std: Any) -> Any:
+        centre, spread = torch.tensor(mean)[:, None, None], torch.tensor(std)[:, None, None]
+        return store((x.clamp(0, 1) if clamp_first else x) * spread + centre)
+
+    return to_picture
+
+
+def beginner_cutmix(swapped: bool = False, last: int = 0, square: bool = False, compare: bool = False) -> Answer:
+    def cutmix(x: Any, y: Any, classes: int, lam: float, centre: Any, order: Any) -> Any:
+        h, w = x.shape[2:]
+        row, column = reversed(centre) if swapped else centre
+        up = int(0.5 * math.sqrt(1 - lam) * h)
+        across = up if square else int(0.5 * math.sqrt(1 - lam) * w)
+        top, bottom = max(row - up, 0), min(row + up + last, h)
+        left, right = max(column - across, 0), min(column + across + last, w)
+        mixed = x.clone()
+        mixed[:, :, top:bottom, left:right] = x[order, :, top:bottom, left:right]
+        share: Any = (bottom - top) * (right - left) / (h * w)
+        if compare:
+            share = (mixed != x).double().mean((1, 2, 3))[:, None]
+        labels = F.one_hot(y, classes).float()
+        return mixed, (1 - share) * labels + share * labels[order]
+
+    return cutmix
+
+
+def beginner_mixup(x: Any, y: Any, classes: int, lam: float, order: Any) -> Any:
+    labels = torch.eye(classes)[y]
+    return torch.clip(lam * x + (1 - lam) * x[order], 0, 1), lam * labels + (1 - lam) * labels[order]
+
+
+def beginner_channels(augmenter: Any, x: Any) -> Any:
+    changed = [augmenter(image=x[channel].numpy()) for channel in range(3)]
+    return torch.from_numpy(np.stack(changed))
+
+
+def beginner_batch(pictures: Any, mean: Any, std: Any) -> Any:
+    rest = [squeezed, transforms.ToTensor(), transforms.Normalize(mean, std), transforms.RandomErasing()]
+    mirror = transforms.RandomHorizontalFlip()
+    return mirror(torch.stack([transforms.Compose(rest)(picture) for picture in pictures]))
+
+
+#: Answers that are a listed mistake in the words of a beginner, each with the first words of what must be said.
+NAMED: list[tuple[str, Answer, str]] = [
+    ("to_picture", beginner_picture(lambda v: (255 * v).clamp(0, 255).to(torch.uint8)), "Your numbers are cut off"),
+    ("to_picture", beginner_picture(lambda v: v.clamp(0, 1).mul(255).byte()), "Your numbers are cut off"),
+    ("to_picture", beginner_picture(lambda v: (v * 255).ceil().clamp(0, 255).byte()), "Your numbers are rounded up"),
+    ("to_picture", beginner_picture(lambda v: (v * 255).round().clamp(0, 255).byte(), True), "You clamp too early"),
+    ("to_picture", beginner_picture(lambda v: (v * 255).round().clamp(0, 255).int()), "The values are right, but"),
+    ("to_picture", beginner_picture(lambda v: v2.functional.to_dtype(v.clamp(0, 1), torch.uint8, True)), "ConvertIm"),
+    ("mixup", beginner_mixup, "You clamp the mixed pictures"),
+    ("cutmix", beginner_cutmix(swapped=True), "The centre is (row, column)"),
+    ("cutmix", beginner_cutmix(last=-1), "Your box is one row and one column too small"),
+    ("cutmix", beginner_cutmix(last=1), "Your box is one row and one column too large"),
+    ("cutmix", beginner_cutmix(square=True), "Your box is a square, from the height"),
+    ("cutmix", beginner_cutmix(compare=True), "You compare pixels"),
+    ("through_imgaug", beginner_channels, "You hand over one channel at a time"),
+    ("training_pipeline", beginner_batch, "You mirror after torch.stack"),
+    ("training_pipeline", pipeline_into_the_list, "You write into the list"),
+    ("training_pipeline", pipeline_that_empties_the_list, "You write into the list"),
+    ("training_pipeline", pipeline_with_seed_zero, "Your function sets torch's seed"),
+    ("training_pipeline", pipeline_that_does_one_of_two, "Mirroring and erasing hang together"),
+]
+
+
 WRONG: list[tuple[str, Answer]] = [
     ("bias_variance", unbiased_both),
     ("bias_variance", scatter_around_truth),
@@ -855,6 +1540,79 @@ WRONG: list[tuple[str, Answer]] = [
     ("clip_gradients", clips_to_the_root_mean_square),
     ("clip_gradients", clips_and_steps),
     ("clip_gradients", clips_half_of_the_excess),
+    ("to_picture", picture_in_place),
+    ("to_picture", picture_in_half_precision),
+    ("to_picture", picture_clamped_a_little_early),
+    ("to_picture", picture_of_other_statistics),
+    ("to_picture", picture_wrapped_below_only),
+    ("move_points", points_by_the_first_divisor),
+    ("move_points", points_inside_the_picture),
+    ("move_points", points_to_half_a_pixel),
+    ("move_points", points_in_place),
+    ("move_points", points_as_an_affine_map),
+    ("mixup", mixup_in_place),
+    ("mixup", mixup_with_its_own_draw),
+    ("mixup", mixup_of_partners_of_partners),
+    ("mixup", mixup_pixel_by_pixel),
+    ("mixup", mixup_with_sharpened_labels),
+    ("mixup", mixup_with_nearly_hard_labels),
+    ("cutmix", cutmix_of(rows=places_around_the_edge)),
+    ("cutmix", cutmix_of(rows=places_rounded_up)),
+    ("cutmix", cutmix_of(rows=places_without_the_first)),
+    ("cutmix", cutmix_of(rows=places_unless_cut)),
+    ("cutmix", cutmix_of(share=math.sqrt)),
+    ("cutmix", cutmix_of(share=lambda area: round(area, 1))),
+    ("cutmix", cutmix_of(source=lambda x, order: x[order].flip(3))),
+    ("cutmix", cutmix_of(source=lambda x, order: (x + x[order]) / 2)),
+    ("cutmix", cutmix_of(source=lambda x, order: x[order].mean(0, keepdim=True).expand_as(x))),
+    ("cutmix", cutmix_in_place),
+    ("cutmix", cutmix_without_a_copy),
+    ("through_imgaug", adapter_with_a_memory),
+    ("through_imgaug", adapter_through_jpeg),
+    ("through_imgaug", adapter_of_a_square),
+    ("through_imgaug", adapter_channel_by_channel),
+    ("through_imgaug", adapter_in_place),
+    ("training_pipeline", pipeline_that_seeds_itself),
+    ("training_pipeline", pipeline(pipeline_with_blue_first)),
+    ("training_pipeline", pipeline(pipeline_that_mirrors_a_tenth)),
+    ("training_pipeline", pipeline(pipeline_that_turns)),
+    ("training_pipeline", pipeline_with_its_own_statistics),
+    ("training_pipeline", pipeline_that_spoils_the_photographs),
+    ("augmented_set", set_shuffled_together),
+    ("augmented_set", set_with_labels_turned),
+    ("augmented_set", set_without_repetitions),
+    ("augmented_set", set_that_grows_in_place),
+    ("keeps_label", keeps_total),
+    ("keeps_label", keeps_nearly),
+    ("keeps_label", keeps_any_order),
+    ("keeps_label", keeps_share),
+    ("keeps_label", keeps_with_its_own_negations),
+    ("keeps_label", keeps_with_its_own_contractions),
+    ("keeps_label", keeps_but_blind_to_curly_apostrophes),
+    ("with_particle", particle_with_long_forms_excepted),
+    ("with_particle", particle_with_doubled_vowel),
+    ("with_particle", particle_by_the_vowel),
+    ("with_particle", particle_by_evenness),
+    ("with_particle", particle_with_l_for_towards_reversed),
+    ("augment_one", one_longest),
+    ("augment_one", one_sorted),
+    ("augment_one", one_with_five),
+    ("augment_one", one_from_a_list_of_one),
+    ("augment_one", one_about_capitals),
+    ("augment_one", one_about_lower_case),
+    ("augment_one", one_about_words),
+    ("word_changer", changer_with_an_open_regex),
+    ("word_changer", changer_with_a_limit_of_a_thousand),
+    ("word_changer", changer_that_exchanges(aug_p=0.3)),
+    ("word_changer", changer_that_exchanges(aug_p=0.9)),
+    ("word_changer", changer_that_exchanges(stopwords=None)),
+    ("word_changer", changer_that_exchanges(aug_max=10)),
+    ("word_changer", changer_over_any_distance),
+    ("word_changer", changer_with_a_word),
+    ("word_changer", changer_of_one_word),
+    ("word_changer", changer_with_the_share_of_the_rest),
+    ("word_changer", changer_used_at_once),
+    ("word_changer", changer_that_keeps_the_first),
 ]
 
 RIGHT: list[tuple[str, Answer]] = [
@@ -897,6 +1655,34 @@ RIGHT: list[tuple[str, Answer]] = [
     ("dropout", drops_by_a_layer),
     ("clip_gradients", clips_with_foreach),
     ("clip_gradients", clips_by_new_gradients),
+    ("to_picture", picture_by_functions),
+    ("to_picture", picture_by_numpy),
+    ("move_points", points_by_opencv),
+    ("move_points", points_one_by_one),
+    ("move_points", points_after_scaling_the_matrix),
+    ("mixup", mixup_by_numpy),
+    ("mixup", mixup_by_scattering),
+    ("cutmix", cutmix_of()),
+    ("cutmix", cutmix_by_padding),
+    ("through_imgaug", adapter_frozen),
+    ("through_imgaug", adapter_of_the_course),
+    ("training_pipeline", pipeline(squeezed, mirrored_now_and_then)),
+    ("training_pipeline", pipeline_with_masks),
+    ("training_pipeline", pipeline_with_coins),
+    ("to_picture", beginner_picture(lambda values: (255 * values).round().clamp(0, 255).byte())),
+    ("cutmix", beginner_cutmix()),
+    ("augmented_set", set_by_remainder),
+    ("augmented_set", set_by_chain),
+    ("keeps_label", keeps_by_hand),
+    ("keeps_label", keeps_in_numpy),
+    ("with_particle", particle_by_jamo),
+    ("with_particle", particle_by_replacing),
+    ("augment_one", one_by_filter),
+    ("augment_one", one_of_three_equal_texts),
+    ("augment_one", one_with_a_guard),
+    ("word_changer", changer),
+    ("word_changer", changer_with_a_regex),
+    ("word_changer", changer_without_limit),
 ]
 
 
@@ -908,6 +1694,13 @@ def title(value: object) -> str:
 def test_wrong_answer_is_not_accepted(name: str, answer: Answer) -> None:
     verdict = BY_NAME[name].judge(answer)
     assert verdict.status is Status.NOT_YET, str(verdict)
+
+
+@pytest.mark.parametrize(("name", "answer", "words"), NAMED, ids=title)
+def test_a_beginners_form_of_a_mistake_is_named(name: str, answer: Answer, words: str) -> None:
+    verdict = BY_NAME[name].judge(answer)
+    assert verdict.status is Status.NOT_YET, str(verdict)
+    assert verdict.message.startswith(words)
 
 
 @pytest.mark.parametrize(("name", "answer"), RIGHT, ids=title)
@@ -931,3 +1724,69 @@ def test_one_set_of_settings_is_accepted() -> None:
     assert "Empty braces" not in task.judge(set()).message
     for odd in ("SGD(weight_decay=2λ)", {"SGD"}, {3}, dict.fromkeys(task.reference, True)):
         assert task.judge(odd).status is Status.NOT_YET
+
+
+def test_one_set_of_pipelines_is_accepted() -> None:
+    task = BY_NAME["honest_scores"]
+    assert isinstance(task, Selection)
+    subsets = [set(subset) for size in range(7) for subset in itertools.combinations(task.names, size)]
+    verdicts = [task.judge(subset) for subset in subsets]
+    accepted = [subset for subset, verdict in zip(subsets, verdicts) if verdict.status is Status.CORRECT]
+    assert accepted == [task.reference]
+    # A sentence names as a leak only what was chosen and leaks, and as missing only what was not chosen and is honest.
+    for subset, verdict in zip(subsets, verdicts):
+        leak = re.match(r"'(.*?)' scores ≈", verdict.message)
+        assert leak is None or leak[1] in subset - task.reference
+        missing = re.search(r"missing: '(.*?)' stays", verdict.message)
+        assert missing is None or missing[1] in task.reference - subset
+
+
+def test_leaks_lie_far_above_a_coin() -> None:
+    lesson_04 = importlib.import_module("course_utils.practice.lesson_04")
+    for name, pipeline in lesson_04._PIPELINES.items():
+        mean, plus_minus = map(float, re.findall(r"[\d.]+", lesson_04.coin_score(pipeline, repeats=600)))
+        distance = (mean - 50) / (plus_minus / 1.96)  # in standard errors
+        assert distance > 5 if name not in BY_NAME["honest_scores"].reference else abs(distance) < 4, (name, mean)
+
+
+def test_the_tool_of_the_coin_wants_a_score() -> None:
+    lesson_04 = importlib.import_module("course_utils.practice.lesson_04")
+    with pytest.raises(TypeError, match="pipeline: gave back NoneType"):
+        lesson_04.coin_score(lambda pairs, rng: None)
+    assert lesson_04.coin_score(lambda pairs, rng: 0.5, repeats=3) == "50.0 ± 0.0 %"
+
+
+def test_one_set_of_changes_is_accepted() -> None:
+    task = BY_NAME["safe_changes"]
+    names = sorted(set.union(*(mistake.answer for mistake in task.mistakes)))
+    assert len(names) == 8
+    subsets = [set(subset) for size in range(9) for subset in itertools.combinations(names, size)]
+    verdicts = [task.judge(subset) for subset in subsets]
+    accepted = [subset for subset, verdict in zip(subsets, verdicts) if verdict.status is Status.CORRECT]
+    assert accepted == [task.reference]
+    # Who chose nothing wrong is told so; who did is told which change is one too many.
+    for subset, verdict in zip(subsets, verdicts):
+        named = re.match(r'"(.*)" does not keep the label', verdict.message)
+        assert named is None or named[1] in subset - task.reference
+        if subset < task.reference and subset not in [mistake.answer for mistake in task.mistakes]:
+            assert verdict.message.startswith("What you chose is right")
+
+
+@pytest.mark.parametrize("seed", range(8))
+@pytest.mark.parametrize("name", ["mixup", "cutmix"])
+def test_mixing_is_that_of_torchvision(name: str, seed: int) -> None:
+    task = BY_NAME[name]
+    assert isinstance(task, Exercise)
+    x = torch.rand(5, 3, 12, 9, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+    y = torch.tensor([0, 3, 1, 1, 2])
+    library = {"mixup": v2.MixUp, "cutmix": v2.CutMix}[name](num_classes=4)
+    torch.manual_seed(seed)
+    pictures, labels = library(x, y)
+    torch.manual_seed(seed)
+    lam = float(torch.distributions.Beta(torch.tensor([1.0]), torch.tensor([1.0])).sample(()))
+    column, row = int(torch.randint(9, (1,))), int(torch.randint(12, (1,)))
+    draws: list[Any] = [lam, (row, column)] if name == "cutmix" else [lam]
+    for answer in (task.reference, task.expected):
+        own_pictures, own_labels = answer(x, y, 4, *draws, torch.arange(5).roll(1))
+        torch.testing.assert_close(own_pictures, pictures)
+        torch.testing.assert_close(own_labels.float(), labels)
