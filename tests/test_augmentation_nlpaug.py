@@ -401,6 +401,11 @@ def test_back_translation(marian):
     assert len(augmenter.augment([TEXT, "The film was good"])) == 2
 
 
+def test_a_translation_ends_where_its_model_has_no_more_positions(marian):
+    there, back = marian  # random weights rarely end a text; they know 64 positions, and nlpaug asks for 300 tokens
+    assert len(naw.BackTranslationAug(from_model_name=there, to_model_name=back).augment(TEXT)) == 1
+
+
 @pytest.fixture(scope="session")
 def fsmt(tmp_path_factory):
     """Two tiny models of the kind of facebook/wmt19-en-de, with random weights: they need sacremoses."""

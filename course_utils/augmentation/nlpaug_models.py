@@ -105,8 +105,24 @@ def id2token(self: Any, _id: int) -> str:
 
 
 def repair_translation(module: ModuleType) -> None:
-    """Read the sentences in this process: a worker process costs more than the translation of a few sentences."""
+    """Read the sentences in this process, and let no translation grow longer than its model can count.
+
+    A worker process costs more than the translation of a few sentences. nlpaug lets every model write 300 tokens; one
+    that knows fewer positions stops with an IndexError when it meets a text that it cannot end.
+    """
     load_silently(module.MtTransformers)
+    original = module.MtTransformers.translate_one_step_batched
+
+    @functools.wraps(original)
+    def translate(self: Any, data: Any, tokenizer: Any, model: Any) -> Any:
+        asked, room = self.max_length, getattr(model.config, "max_position_embeddings", None)
+        self.max_length = min(asked, room) if asked and room else asked
+        try:
+            return original(self, data, tokenizer, model)
+        finally:
+            self.max_length = asked
+
+    module.MtTransformers.translate_one_step_batched = translate
     if not hasattr(module, "t_data"):  # torch is missing: nlpaug says so when the augmenter is built
         return
     loader = module.t_data.DataLoader

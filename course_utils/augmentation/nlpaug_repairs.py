@@ -5,6 +5,7 @@
 | lang_models.bert, .roberta, …         | private look-ups of tokens left transformers 5      | the public ones        |
 | lang_models.summarization_…           | pipeline("summarization") left transformers 5       | the model's generate   |
 | lang_models.machine_tr…, .fill_mask_… | a new process for each call                         | no process             |
+| lang_models.machine_translation_…     | 300 tokens asked of a model with fewer positions    | as many as it has      |
 | lang_models.*                         | importing nlpaug loads transformers (seconds)       | loaded when used       |
 | word.context_word_embs,               | the kind of model is guessed from its path: in      | read from the folder's |
 | sentence.abst_summ                    | /home/robert every model is a BERT                  | config.json            |
