@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Sequence
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -70,5 +71,8 @@ class Vocabulary:
         Returns:
             (n, length) int64.
         """
-        rows = [[self.numbers.get(word, UNKNOWN) for word in text[:length]] for text in texts]
-        return torch.tensor([row + [PAD] * (length - len(row)) for row in rows], dtype=torch.int64).view(-1, length)
+        rows = np.full((len(texts), length), PAD)
+        for row, text in zip(rows, texts):
+            numbers = [self.numbers.get(word, UNKNOWN) for word in text[:length]]
+            row[: len(numbers)] = numbers
+        return torch.from_numpy(rows)

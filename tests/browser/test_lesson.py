@@ -87,6 +87,25 @@ ATTEMPTS = {
             loss = loss + l1 * w.abs().sum() + l2 * (w**2).sum()
     return loss""",
     ),
+    "04": Attempt(
+        name="augmented_set",
+        wrong="""def augmented_set(texts, labels, augment, copies):
+    more = [augment(text) for _ in range(copies) for text in texts]
+    return texts + more, [label for label in labels for _ in range(copies + 1)]""",
+        feedback="Texts and labels are repeated in different orders",
+        right="""def augmented_set(texts, labels, augment, copies):
+    more = [augment(text) for _ in range(copies) for text in texts]
+    return texts + more, labels * (copies + 1)""",
+    ),
+    "05": Attempt(
+        name="mixup",
+        wrong="""def mixup(x, y, classes, lam, order):
+    return lam * x + (1 - lam) * x[order], torch.eye(classes)[y]""",
+        feedback="The labels are not mixed",
+        right="""def mixup(x, y, classes, lam, order):
+    rows = torch.eye(classes)[y]
+    return [lam * part + (1 - lam) * part[order] for part in (x, rows)]""",
+    ),
 }
 
 
