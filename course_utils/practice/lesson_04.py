@@ -1996,7 +1996,7 @@ QUIZ = Quiz(
             ),
         ),
         Question(
-            "Deleting 30 % of the words lowers the test error, deleting 90 % raises it again. What has happened between the two?",
+            "Deleting 50 % of the words lowers the test error, deleting 90 % raises it again. What has happened between the two?",
             (
                 Choice(
                     "The model has seen too many copies and has overfitted",
