@@ -190,6 +190,7 @@ def first_command_rows(limit: float = 1800) -> list[Row]:
             "JUPYTER_TOKEN": token,
             "PIP_NO_CACHE_DIR": "1",
             "UV_CACHE_DIR": str(Path(folder) / "cache"),
+            "COURSE_ASSETS": str(Path(folder) / "assets"),
         }
         command = [python, "course.py", "lab", "--no-browser", "--port", str(port)]
         for name, budget in (("first command to JupyterLab", 180.0), ("second command to JupyterLab", 10.0)):
