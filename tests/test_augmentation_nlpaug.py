@@ -375,7 +375,7 @@ def test_contextual_keeps_folders_of_the_same_name_apart(bert, distilbert):
 
 
 def test_the_kind_of_model_is_read_from_its_folder_not_from_its_path(bert, tmp_path):
-    """In /home/roberta/… every model was a RoBERTa."""
+    """For a user called roberta, whose name stands in each path, every model was a RoBERTa."""
     folder = tmp_path / "roberta-s_models" / "mine"
     folder.parent.mkdir()
     folder.symlink_to(bert)

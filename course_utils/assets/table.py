@@ -108,20 +108,26 @@ MINILM_FILES = (
     "README.md",
 )
 
+
+def vader_archive(*members: str) -> Source:
+    """Texts that were scored for VADER, from the archive inside the package's source archive."""
+    return Source(
+        package="vaderSentiment==3.3.2",
+        file="vaderSentiment-3.3.2.tar.gz",
+        size=2_466_783,
+        sha256="5d7c06e027fc8b99238edb0d53d970cf97066ef97654009890b83703849632f9",
+        nested="vaderSentiment-3.3.2/additional_resources/hutto_ICWSM_2014.tar.gz",
+        folder="hutto_ICWSM_2014",
+        members=members,
+    )
+
+
 ASSETS = (
     Asset(
         name="film-snippets",
         what="10,605 sentences from film reviews, with human scores",
         sources=(
-            Source(
-                package="vaderSentiment==3.3.2",
-                file="vaderSentiment-3.3.2.tar.gz",
-                size=2_466_783,
-                sha256="5d7c06e027fc8b99238edb0d53d970cf97066ef97654009890b83703849632f9",
-                nested="vaderSentiment-3.3.2/additional_resources/hutto_ICWSM_2014.tar.gz",
-                folder="hutto_ICWSM_2014",
-                members=("movieReviewSnippets_GroundTruth.txt",),
-            ),
+            vader_archive("movieReviewSnippets_GroundTruth.txt"),
             Source(
                 address="https://raw.githubusercontent.com/cjhutto/vaderSentiment/master/additional_resources/"
                 "hutto_ICWSM_2014.tar.gz",
@@ -276,17 +282,7 @@ ASSETS = (
     Asset(
         name="opinion-snippets",
         what="8,898 sentences from product reviews and newspaper editorials",
-        sources=(
-            Source(
-                package="vaderSentiment==3.3.2",
-                file="vaderSentiment-3.3.2.tar.gz",
-                size=2_466_783,
-                sha256="5d7c06e027fc8b99238edb0d53d970cf97066ef97654009890b83703849632f9",
-                nested="vaderSentiment-3.3.2/additional_resources/hutto_ICWSM_2014.tar.gz",
-                folder="hutto_ICWSM_2014",
-                members=("amazonReviewSnippets_GroundTruth.txt", "nytEditorialSnippets_GroundTruth.txt"),
-            ),
-        ),
+        sources=(vader_archive("amazonReviewSnippets_GroundTruth.txt", "nytEditorialSnippets_GroundTruth.txt"),),
         files=(
             File(
                 "amazonReviewSnippets_GroundTruth.txt",

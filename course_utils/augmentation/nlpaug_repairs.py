@@ -7,8 +7,8 @@
 | lang_models.machine_tr…, .fill_mask_… | a new process for each call                         | no process             |
 | lang_models.machine_translation_…     | 300 tokens asked of a model with fewer positions    | as many as it has      |
 | lang_models.*                         | importing nlpaug loads transformers (seconds)       | loaded when used       |
-| word.context_word_embs,               | the kind of model is guessed from its path: in      | read from the folder's |
-| sentence.abst_summ                    | /home/robert every model is a BERT                  | config.json            |
+| word.context_word_embs,               | the kind of model is guessed from its path: for a   | read from the folder's |
+| sentence.abst_summ                    | user called robert every model is a BERT            | config.json            |
 | the same                              | another folder of the same name gives the old model | loaded anew            |
 | word.spelling, .tfidf, .synonym       | the first dictionary stays for all later augmenters | loaded anew            |
 | word.random, crop                     | a run of one word fails; a run that starts far left | the run lies inside    |
