@@ -179,7 +179,12 @@ _ADVICE = (
     ),
     (
         "backward through the graph a second time",
-        "backward() throws the graph away when it is done: call it once for each forward pass.",
+        "backward() frees the graph: call it once for each forward pass, and detach() a state that you carry on.",
+    ),
+    (
+        "modified by an inplace operation",
+        "A value that backward() still needs was overwritten: make a new tensor instead, or update the weights after "
+        "backward().",
     ),
     (
         "Boolean value of Tensor",

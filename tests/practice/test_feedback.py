@@ -433,6 +433,11 @@ def test_feedback_is_true_of_the_answer(number: str, words: str, body: str) -> N
     [
         ("00.4", LOSS.replace("\n", ".item()\n") + "loss.backward()", "take .item() after it"),
         ("00.4", LOSS + "loss.backward()\nloss.backward()", "call it once for each forward pass"),
+        (
+            "00.4",
+            "old = model.weight.exp()\nwith torch.no_grad():\n    old.add_(1)\nold.sum().backward()",
+            "A value that backward() still needs was overwritten",
+        ),
         ("01.1", "if predictions > 0:\n    return 0, 0", "need one truth value"),
         ("00.1", "raise ValueError('y' * 5000)", "yyy…, in line 2"),
     ],
