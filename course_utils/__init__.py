@@ -29,8 +29,11 @@ __all__ = [
     "plots",
     "practice",
     "pretrained",
+    "recurrent",
     "refresh",
+    "sequences",
     "text",
+    "tracing",
     "training",
 ]
 

@@ -1,4 +1,4 @@
-"""Layers: readable versions of torch's normalizations and of dropout, equal to torch's own up to rounding.
+"""Layers: readable versions of torch's normalizations, dropout and recurrent layers, equal up to rounding.
 
 One idea makes all the normalizations: take mean and variance over some axes, subtract and divide, then scale and
 shift. They differ in the axes. For pictures, (N, C, H, W):
@@ -14,7 +14,9 @@ Only plain tensor operations are used, and autograd finds the gradients. Argumen
 messages are torch's. torch's layers are faster, and exact enough in half precision, which these are not: use those in
 your work. To read these, start with `normalization.moments` and `standardise`.
 
-Built in lessons 02 (normalizations) and 03 (dropout).
+RNN, LSTM and GRU walk along sequences and differ in one function, their step: see `recurrence` and `recurrent`.
+
+Built in lessons 02 (normalizations), 03 (dropout) and 07 (recurrent layers).
 """
 
 from __future__ import annotations
@@ -26,8 +28,12 @@ from torch import Tensor, nn
 
 from course_utils import layer_checks as checks
 from course_utils.normalization import Affine, ChannelNorm, Device, Dtype, along_channels, moments, standardise
+from course_utils.recurrent import GRU, LSTM, RNN
 
 __all__ = [
+    "GRU",
+    "LSTM",
+    "RNN",
     "BatchNorm1d",
     "BatchNorm2d",
     "BatchNorm3d",
