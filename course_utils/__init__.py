@@ -26,6 +26,7 @@ __all__ = [
     "explorers",
     "layers",
     "lesson",
+    "negative_sampling",
     "plots",
     "practice",
     "pretrained",
@@ -35,6 +36,10 @@ __all__ = [
     "text",
     "tracing",
     "training",
+    "windows",
+    "word2vec",
+    "word_scores",
+    "word_vectors",
 ]
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import contextlib
 import importlib
+import math
 import os
 import secrets
 import shutil
@@ -130,6 +131,22 @@ def ensemble_rows() -> list[Row]:
     return [Row("32 seeds as one model / one seed", float(measured["ratio"]), 3, "x")]
 
 
+def word2vec_rows() -> list[Row]:
+    """Our word vectors against gensim's: the time of the same training, and how good its result is.
+
+    A score is a mean over the seeds. gensim's is taken at the upper end of its 95 % interval, ours at the lower end.
+    """
+    interval = importlib.import_module("course_utils.evidence").mean_interval
+    rows = []
+    for model, found in importlib.import_module("course_utils.word2vec").benchmark().items():
+        rows.append(Row(f"{model}: our time / gensim's", found.ratio, 1, "x"))
+        for name, (ours, others) in (("kinds", found.categories), ("synonyms", found.synonyms)):
+            least = interval(ours).low
+            worst = interval(others).high / least if least > 0 else math.inf
+            rows.append(Row(f"{model}: gensim's score ({name}) / ours", worst, 1, "x"))
+    return rows
+
+
 def test_rows() -> list[Row]:
     """Seconds of the whole test command.
 
@@ -227,6 +244,7 @@ def main(arguments: list[str]) -> int:
     paths = notebook_files() if names is None else [find_notebook(name) for name in names]
     rows = show(import_rows())
     rows += show(ensemble_rows())
+    rows += show(word2vec_rows())
     for path in paths:
         rows += show(notebook_rows(path))
     if options.tests:

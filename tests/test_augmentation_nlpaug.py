@@ -308,14 +308,44 @@ def test_tfidf(tmp_path):
         assert set(words_of(changed)) <= known
 
 
-def test_word_embeddings_where_gensim_is(tmp_path):
-    pytest.importorskip("gensim")
-    lines = ["4 2", "film 1 0", "movie 0.9 0.1", "good 0 1", "great 0.1 0.9"]
-    (tmp_path / "vectors.txt").write_text("\n".join(lines) + "\n")
-    augmenter = naw.WordEmbsAug(
-        model_type="word2vec", model_path=str(tmp_path / "vectors.txt"), action="substitute", top_k=1, aug_p=1.0
-    )
-    assert augmenter.augment("film good") != ["film good"]
+def vectors(folder: Path) -> dict[str, Path]:
+    """Four words, two of a kind, in the formats that nlpaug knows."""
+    from gensim.models import KeyedVectors
+
+    from course_utils.word_vectors import WordVectors
+
+    numbers = torch.tensor([[1, 0.0], [0.9, 0.1], [0, 1], [0.1, 0.9]])
+    WordVectors(["film", "movie", "good", "great"], numbers).save_text(folder / "vectors.txt")
+    head, rest = (folder / "vectors.txt").read_text().split("\n", 1)
+    assert head == "4 2"
+    (folder / "glove.txt").write_text(rest)
+    read = KeyedVectors.load_word2vec_format(str(folder / "vectors.txt"))
+    read.save_word2vec_format(str(folder / "vectors.bin"), binary=True)
+    text = folder / "vectors.txt"
+    return {"word2vec": text, "fasttext": text, "glove": folder / "glove.txt", "binary": folder / "vectors.bin"}
+
+
+@pytest.mark.parametrize("form", ["word2vec", "fasttext", "glove", "binary"])
+def test_word_embeddings(form, tmp_path):
+    options = {"model_type": form.replace("binary", "word2vec"), "model_path": vectors(tmp_path)[form], "aug_p": 1.0}
+    augmenter = naw.WordEmbsAug(action="substitute", top_k=1, **options)
+    assert augmenter.augment(["film good", "A great movie now"]) == ["movie great", "A good film now"]
+    assert augmenter.augment("nothing known") == ["nothing known"]
+    # Any word but the one itself.
+    everything = naw.WordEmbsAug(action="substitute", top_k=None, **options)
+    assert {everything.augment("film")[0] for _ in range(60)} == {"movie", "good", "great"}
+    assert augmenter.augment("film") == ["movie"]  # the second augmenter has not changed the first one's top_k
+    longer = naw.WordEmbsAug(action="insert", **options).augment("one two three")[0].split()
+    assert [word for word in longer if word in ("one", "two", "three")] == ["one", "two", "three"]
+    assert len(longer) == 6
+    assert set(longer) - {"one", "two", "three"} <= {"film", "movie", "good", "great"}
+
+
+def test_other_word_embeddings_are_loaded_when_they_are_asked_for(tmp_path):
+    for name, twin in (("first", "movie"), ("second", "good")):
+        (tmp_path / name).write_text(f"3 2\nfilm 1 0\n{twin} 0.9 0.1\nelse 0 1\n")
+        augmenter = naw.WordEmbsAug(model_type="word2vec", model_path=tmp_path / name, top_k=1)
+        assert augmenter.augment("film") == [twin]
 
 
 # Language models
@@ -617,6 +647,8 @@ GENERATORS = {
     "SplitAug": {"random", "numpy"},
     "SynonymAug": {"random"},
     "TfIdfAug": {"random", "numpy"},
+    "WordEmbsAug insert": {"random"},
+    "WordEmbsAug substitute": {"random"},
 }
 
 
@@ -628,6 +660,10 @@ def tfidf(folder: Path) -> Path:
     model.train([words_of(TEXT), words_of("a dull film with bad actors"), words_of("the story is not good")])
     model.save(str(folder))
     return folder
+
+
+def embeddings(folder: Path, action: str) -> object:
+    return naw.WordEmbsAug("word2vec", vectors(folder)["word2vec"], action=action)
 
 
 def build(name: str, bert) -> object:
@@ -654,6 +690,8 @@ def build(name: str, bert) -> object:
         "SplitAug": lambda: naw.SplitAug(),
         "SynonymAug": lambda: naw.SynonymAug(),
         "TfIdfAug": lambda: naw.TfIdfAug(model_path=tfidf(Path(bert).parent)),
+        "WordEmbsAug insert": lambda: embeddings(Path(bert).parent, "insert"),
+        "WordEmbsAug substitute": lambda: embeddings(Path(bert).parent, "substitute"),
     }[name]()
 
 
@@ -710,10 +748,11 @@ def test_the_same_seed_gives_the_same_texts_in_another_process_whatever_its_hash
     assert run.stdout == all_draws(bert)
 
 
-def test_importing_nlpaug_loads_neither_transformers_nor_nltk(request):
+def test_importing_nlpaug_loads_neither_transformers_nor_nltk_nor_gensim(request):
     code = (
         "from course_utils import augmentation; import nlpaug.augmenter.word, nlpaug.augmenter.char,"
-        "nlpaug.augmenter.sentence, nlpaug.flow, sys; print([m for m in ('transformers', 'nltk') if m in sys.modules])"
+        "nlpaug.augmenter.sentence, nlpaug.flow, sys;"
+        "print([m for m in ('transformers', 'nltk', 'gensim') if m in sys.modules])"
     )
     run = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=request.config.rootpath

@@ -8,7 +8,7 @@ import nbformat
 import psutil
 import pytest
 
-from course_utils import bench, ensembles
+from course_utils import bench, ensembles, word2vec
 from course_utils.environment import CourseError
 
 
@@ -22,6 +22,7 @@ def test_a_row_compares_with_its_budget(value, holds):
 def test_a_missed_budget_fails_the_command(monkeypatch, capsys):
     monkeypatch.setattr(bench, "import_rows", lambda: [bench.Row("x", 1, 2, "s")])
     monkeypatch.setattr(bench, "ensemble_rows", lambda: [bench.Row("y", 3, 2, "x")])
+    monkeypatch.setattr(bench, "word2vec_rows", list)
     assert bench.main(["--notebooks"]) == 1
     assert "1 of 2 budgets" in capsys.readouterr().out
     monkeypatch.setattr(bench, "ensemble_rows", list)
@@ -44,6 +45,21 @@ def test_the_ensembles_ratio_is_read(monkeypatch):
     monkeypatch.setattr(ensembles, "benchmark", lambda: {"ratio": 2.5}, raising=False)
     (row,) = bench.ensemble_rows()
     assert (row.value, row.budget) == (2.5, 3)
+
+
+def test_word_vectors_are_held_against_gensims_at_the_ends_of_the_intervals(monkeypatch):
+    ours, others = [0.4, 0.42, 0.44], [0.3, 0.35, 0.4]
+    found = word2vec.Comparison((2.0, 1.0), 0.5, (ours, others), ([0.1, 0.3, 0.2], [0.1, 0.1, 0.1]))
+    monkeypatch.setattr(word2vec, "benchmark", lambda: {"cbow": found})
+    time, kinds, synonyms = bench.word2vec_rows()
+    assert (time.value, time.budget, time.holds) == (0.5, 1, True)
+    # Half an interval is 4.303 (Student's t of 3 values) · standard deviation / √3.
+    worst = (0.35 + 4.303 * 0.05 / 3**0.5) / (0.42 - 4.303 * 0.02 / 3**0.5)
+    assert kinds.value == pytest.approx(worst, abs=1e-3)
+    assert not kinds.holds
+    # An interval that reaches below 0 shows nothing.
+    assert synonyms.value == math.inf
+    assert "gensim's score (synonyms) / ours" in str(synonyms)
 
 
 def test_memory_of_child_processes_is_seen():

@@ -7,6 +7,8 @@ import io
 import itertools
 import math
 import shutil
+import time
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -22,6 +24,7 @@ from course_utils.data import Dataset, images, resplit, split, text
 from course_utils.data.images import digits
 from course_utils.data.tabular import diabetes
 from course_utils.data.toy import noisy_wave, wave
+from course_utils.text import words
 
 
 @pytest.mark.parametrize("load", [digits, diabetes, images.groceries])
@@ -175,6 +178,57 @@ def test_film_snippets_with_another_margin() -> None:
     for margin in (-0.1, 4, math.nan):
         with pytest.raises(ValueError, match=r"margin is .*; expected 0 or more, and less than 4"):
             text.film_snippets(margin=margin)
+
+
+def test_everyday_sentences() -> None:
+    corpus = text.everyday_sentences()
+    assert len(corpus) == len(set(corpus.texts)) == 187_692
+    assert corpus.texts[0] == "Go."
+    assert "187,692 texts" in repr(corpus)
+    assert "Tatoeba" in corpus.source
+    assert corpus.licence == "CC BY 2.0 FR"
+    # Read in another way: each English side is there, and nothing else.
+    spanish = (assets.path("sentence-pairs") / "spa.txt").read_text(encoding="utf-8").splitlines()
+    french = zipfile.ZipFile(assets.path("sentence-pairs") / "fra-eng.zip").read("fra.txt").decode().splitlines()
+    assert set(corpus.texts) == {line[: line.index("\t")] for line in spanish + french}
+    assert not any(side in text for side in ("\t", "\n", "tatoeba.org") for text in corpus.texts)
+
+
+def test_everyday_words_are_kept_and_made_anew_where_they_are_damaged(tmp_path, monkeypatch) -> None:
+    expected = [words(sentence) for sentence in text.everyday_sentences().texts]
+    counts = collections.Counter(itertools.chain.from_iterable(expected))
+    assert (counts.total(), len(counts), sum(count >= 5 for count in counts.values())) == (1_209_652, 17_298, 6_863)
+    shutil.copytree(assets.path("sentence-pairs"), tmp_path / assets.path("sentence-pairs").name)
+    monkeypatch.setenv("COURSE_ASSETS", str(tmp_path))
+    start = time.process_time()
+    made = text.everyday_words()
+    making = time.process_time() - start
+    assert made == expected
+    (place,) = (tmp_path / "derived").iterdir()
+    content = place.read_bytes()
+    # From now on the sentences are not read.
+    with monkeypatch.context() as without:
+        without.setattr(text, "everyday_sentences", lambda: pytest.fail("the sentences were read again"))
+        start = time.process_time()
+        read = text.everyday_words()
+        assert time.process_time() - start < making / 3
+        assert read == expected
+    for damaged in (content[:-20], content.replace(b"tom", b"ted", 1)):
+        place.write_bytes(damaged)
+        assert text.everyday_words() == expected
+        assert place.read_bytes() == content
+
+
+def test_word_signs() -> None:
+    signs = text.word_signs()
+    assert len(signs) == 7040
+    assert sum(sign > 0 for sign in signs.values()) == 3061
+    assert all(-4 <= sign <= 4 and sign != 0 for sign in signs.values())
+    assert all(words(word) == [word] and word.isascii() and word.isalpha() for word in signs)
+    assert (signs["terrible"], signs["wonderful"], signs["abandon"]) == (-2.1, 2.7, -1.9)
+    # The abbreviations of chats, for "have a nice day" and "sounds like a plan"; some are also among the words.
+    assert not {"hand", "slap"} & signs.keys()
+    assert signs["lol"] == 1.8
 
 
 def carrier_table() -> pd.DataFrame:

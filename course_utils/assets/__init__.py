@@ -28,8 +28,8 @@ def path(name: str) -> Path:
     """The folder of an asset; fetches it when it is not there.
 
     Args:
-        name: one of the table's: film-snippets, groceries, wordnet, tagger, minilm, and for the training of the
-            embedded models opinion-snippets and sentence-pairs.
+        name: one of the table's: film-snippets, word-signs, groceries, wordnet, tagger, minilm, sentence-pairs, and for
+            the training of the embedded models opinion-snippets.
 
     Returns:
         A folder. That of wordnet and that of tagger fit into ``nltk.data.path``.

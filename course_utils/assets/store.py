@@ -56,7 +56,7 @@ def home(asset: Asset) -> Path:
 def there(asset: Asset) -> bool:
     """Whether an asset is complete in the cache.
 
-    Sums are compared when a file arrives. Here, at each use, only sizes are: hashing 180 MB every time would cost a
+    Sums are compared when a file arrives. Here, at each use, only sizes are: hashing 210 MB every time would cost a
     second. ``python -m course_utils assets --check`` does it on demand.
     """
     folder = home(asset)

@@ -8,7 +8,7 @@ compared with the sums below, wherever it came from.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
@@ -149,6 +149,16 @@ ASSETS = (
         origin="C. J. Hutto and Eric Gilbert, sentences from Rotten Tomatoes reviews that Pang and Lee collected",
         citation="Hutto & Gilbert (2014), VADER: A parsimonious rule-based model for sentiment analysis of social "
         "media text, ICWSM; sentences after Pang & Lee (2004), A sentimental education, ACL",
+    ),
+    Asset(
+        name="word-signs",
+        what="the VADER lexicon: words that people rated from negative to positive",
+        sources=(replace(vader_archive("vader_lexicon.txt"), nested="", folder="vaderSentiment-3.3.2/vaderSentiment"),),
+        files=(File("vader_lexicon.txt", 434_304, "1ec9c6e9ee19aade328f8beb393a6afa71a5bb3acf7d3cc22d4ef568df374bf5"),),
+        licence="MIT",
+        origin="C. J. Hutto and Eric Gilbert",
+        citation="Hutto & Gilbert (2014), VADER: A parsimonious rule-based model for sentiment analysis of social "
+        "media text, ICWSM",
     ),
     Asset(
         name="groceries",
@@ -320,7 +330,6 @@ ASSETS = (
         licence="CC BY 2.0 FR; the carrier says MIT",
         origin="the contributors of Tatoeba, prepared by manythings.org",
         citation="Tatoeba, a collection of sentences and translations",
-        for_training=True,
     ),
 )
 

@@ -8,15 +8,16 @@ the libraries' own imports:
     import nlpaug.augmenter.word as naw
 
 The repairs (`imgaug_repairs`, `nlpaug_repairs`, each with a table) are made when one of the libraries is imported, for
-these versions only; another version is left as it is, and one sentence says so. numpy, transformers and nltk stay as
-they are.
+these versions only; another version is left as it is, and one sentence says so. numpy, transformers, nltk and gensim
+stay as they are.
 
 What draws the random numbers, and so what must be seeded; `seed` seeds all of it:
 
 | augmenter                                                  | generator                                       |
 |------------------------------------------------------------|-------------------------------------------------|
 | KeyboardAug, OcrAug, RandomCharAug, RandomWordAug,         | Python's `random`                               |
-| SynonymAug, AntonymAug, ReservedAug, SpellingAug           |                                                 |
+| SynonymAug, AntonymAug, ReservedAug, SpellingAug,          |                                                 |
+| WordEmbsAug                                                |                                                 |
 | SplitAug, TfIdfAug, RandomSentAug                          | `random`, and numpy's old global one            |
 | ContextualWordEmbsAug                                      | `random`, and torch's                           |
 | BackTranslationAug, AbstSummAug                            | none (torch's, if the model's settings sample)  |

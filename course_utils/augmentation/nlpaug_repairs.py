@@ -10,7 +10,11 @@
 | word.context_word_embs,               | the kind of model is guessed from its path: for a   | read from the folder's |
 | sentence.abst_summ                    | user called robert every model is a BERT            | config.json            |
 | the same                              | another folder of the same name gives the old model | loaded anew            |
-| word.spelling, .tfidf, .synonym       | the first dictionary stays for all later augmenters | loaded anew            |
+| word.spelling, .tfidf, .synonym,      | the first dictionary stays for all later augmenters | loaded anew            |
+| .word_embs                            |                                                     |                        |
+| word_embs.word2vec                    | of a file in text format it reads noise as vectors  | read as text           |
+| word_embs.*                           | importing nlpaug loads gensim (half a second)       | loaded when used       |
+| the same                              | top_k=None, which is documented, fails              | all words              |
 | word.random, crop                     | a run of one word fails; a run that starts far left | the run lies inside    |
 |                                       | goes on at the end of the text                      | the text               |
 | word.random, crop and delete          | if the first two words go, the second comes back    | taken first to last    |
@@ -24,7 +28,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from types import ModuleType
 from typing import Any
@@ -146,6 +150,61 @@ def repair_tfidf_aug(module: ModuleType) -> None:
     load_what_was_asked_for(module, "init_tfidf_model")
 
 
+def repair_word_embs_aug(module: ModuleType) -> None:
+    """Take a path, and load it."""
+    accept_paths(module.WordEmbsAug, "model_path")
+    load_what_was_asked_for(module, "init_word_embs_model")
+
+
+def repair_word_embeddings(module: ModuleType) -> None:
+    """Let ``top_k=None`` mean all words, as nlpaug's documentation says."""
+    original = module.WordEmbeddings.predict
+
+    @functools.wraps(original)
+    def predict(self: Any, word: str, n: int = 1) -> list[str]:
+        if self.top_k is None:
+            self.top_k = len(self.words)
+        return original(self, word, n)
+
+    module.WordEmbeddings.predict = predict
+
+
+def is_text(path: str) -> bool:
+    """Whether a file of vectors is in word2vec's text format, and not in the binary one of the same first line."""
+    from gensim.utils import open as open_also_compressed
+
+    with open_also_compressed(path, "rb") as file:
+        width = int(file.readline().split()[1])
+        try:
+            _, *numbers = file.readline().decode("utf-8").split()
+            return len(list(map(float, numbers))) == width
+        except ValueError:
+            return False
+
+
+def repair_reading(name: str, options: Callable[[str], dict[str, Any]]) -> Repair:
+    """Load gensim when vectors are read, and read them in the format that the file has.
+
+    Args:
+        name: the class of the module.
+        options: what gensim must know of a file, by its path.
+    """
+
+    def repair(module: ModuleType) -> None:
+        original = getattr(module, name).read
+
+        @functools.wraps(original)
+        def read(self: Any, file_path: str, max_num_vector: int | None = None) -> None:
+            from gensim.models import KeyedVectors
+
+            self.model = KeyedVectors.load_word2vec_format(file_path, limit=max_num_vector, **options(file_path))
+            self._read()
+
+        getattr(module, name).read = read
+
+    return Repair(repair, {"gensim": later})
+
+
 def repair_ppdb(module: ModuleType) -> None:
     """Tag with the course's tagger."""
     module.Ppdb.pos_tag = staticmethod(tag)
@@ -235,7 +294,12 @@ NLPAUG = Library(
         "nlpaug.augmenter.word.spelling": Repair(repair_spelling_aug),
         "nlpaug.augmenter.word.synonym": Repair(repair_synonym_aug),
         "nlpaug.augmenter.word.tfidf": Repair(repair_tfidf_aug),
+        "nlpaug.augmenter.word.word_embs": Repair(repair_word_embs_aug),
         "nlpaug.flow.pipeline": Repair(repair_pipeline),
+        "nlpaug.model.word_embs.fasttext": repair_reading("Fasttext", lambda path: {}),
+        "nlpaug.model.word_embs.glove": repair_reading("GloVe", lambda path: {"no_header": True}),
+        "nlpaug.model.word_embs.word2vec": repair_reading("Word2vec", lambda path: {"binary": not is_text(path)}),
+        "nlpaug.model.word_embs.word_embeddings": Repair(repair_word_embeddings),
         "nlpaug.model.word_rule.shuffle": Repair(repair_shuffle, WITHOUT_NLTK),
         "nlpaug.model.word_dict.wordnet": Repair(repair_wordnet, WITHOUT_NLTK),
         "nlpaug.model.word_dict.ppdb": Repair(repair_ppdb, WITHOUT_NLTK),
