@@ -83,7 +83,9 @@ class Alphabet:
         self.characters = "\n" + "".join(sorted(set("".join(texts)) - {"\n"}))
         if len(self.characters) == 1:
             raise ValueError("texts hold no character; expected one or more")
-        self._codes = np.array([ord(character) for character in self.characters])
+        codes = [ord(character) for character in self.characters]
+        self._numbers = np.full(max(codes) + 2, -1)  # by code; the last place is for all codes above
+        self._numbers[codes] = np.arange(len(codes))
 
     def __len__(self) -> int:
         return len(self.characters)
@@ -102,11 +104,10 @@ class Alphabet:
         """
         text = texts if isinstance(texts, str) else "".join(text + "\n" for text in texts)
         codes = np.frombuffer(text.encode("utf-32-le"), np.uint32)
-        place = np.searchsorted(self._codes, codes).clip(max=len(self._codes) - 1)
-        known = self._codes[place] == codes
-        if not known.all():
-            raise ValueError(f"texts hold {chr(codes[~known][0])!r}, which is not in the alphabet {self.characters!r}")
-        return torch.from_numpy(place)
+        numbers = self._numbers[np.minimum(codes, len(self._numbers) - 1)]
+        if (unknown := codes[numbers < 0]).size:
+            raise ValueError(f"texts hold {chr(unknown[0])!r}, which is not in the alphabet {self.characters!r}")
+        return torch.from_numpy(numbers)
 
     def decode(self, numbers: Tensor | Sequence[int]) -> str:
         """Turn numbers, (m,), back into text; an end becomes a line break."""
@@ -201,7 +202,6 @@ def train(
     rate: float = 0.02,
     carry: bool = True,
     clip_norm: float = 1.0,
-    on_step: Callable[[int, float], None] | None = None,
 ) -> nn.Module:
     """Train with truncated back-propagation through time: chunk by chunk, and no gradient leaves its chunk.
 
@@ -215,7 +215,6 @@ def train(
         rate: the highest learning rate.
         carry: begin a chunk with the state that the one before left; False begins each with zeros.
         clip_norm: largest norm of the gradient.
-        on_step: called after each update with the number of updates so far and the chunk's loss in nats.
 
     Returns:
         The model.
@@ -246,8 +245,6 @@ def train(
             nn.utils.clip_grad_norm_(parameters, clip_norm)
             optimizer.step()
             done += 1
-            if on_step is not None:
-                on_step(done, loss.item())
             if done == steps:
                 break
     return model.eval()

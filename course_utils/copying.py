@@ -198,7 +198,7 @@ def first_symbol(
         kind: "rnn", "lstm" or "gru".
         distance: how many symbols stand between the first and the answer.
         seeds: one for each network: its first weights and its sequences.
-        start: how the recurrent weights begin, see `StackedRecurrent`; "keep" aims at this distance.
+        start: how the recurrent weights begin, see `StackedRecurrent`.
         width: numbers in the hidden state.
         symbols: how many different first symbols there are, and as many others.
         steps: updates; each sees fresh sequences.
@@ -215,15 +215,7 @@ def first_symbol(
     Source: after Hochreiter & Schmidhuber 1997, Long short-term memory.
     """
     check(distance=distance, steps=steps, batch=batch, tests=tests, symbols=symbols)
-    networks = StackedRecurrent(
-        kind,
-        symbols=2 * symbols,
-        width=width,
-        outputs=symbols,
-        seeds=seeds,
-        start=start,
-        memory=max(3, distance) if start == "keep" else 0,
-    )
+    networks = StackedRecurrent(kind, symbols=2 * symbols, width=width, outputs=symbols, seeds=seeds, start=start)
     generators = own_generators(seeds)
 
     def draw(rows: int) -> tuple[Tensor, Tensor]:
@@ -245,8 +237,9 @@ def learn(
         for group in optimizer.param_groups:
             group["lr"] = rate * min(1.0, 2 * (1 - step / steps))
         x, y = draw(batch)
-        logits = networks.answer(networks.read(x)[0][-1]).reshape(-1, symbols)  # (K * B * n, symbols)
-        loss = F.cross_entropy(logits, y.flatten(), reduction="none").view(len(networks), -1).mean(1)  # (K,)
+        logits = networks.answer(networks.read(x)[0][-1]).view(len(networks), -1, symbols)  # (K, B * n, symbols)
+        # With so few symbols, cross entropy is 4 times as fast over the middle axis as over the last.
+        loss = F.cross_entropy(logits.mT, y.flatten(1), reduction="none").mean(1)  # (K,)
         optimizer.zero_grad()
         loss.sum().backward()  # a network's weights are in its own loss alone
         clip(parameters)

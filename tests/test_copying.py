@@ -81,23 +81,22 @@ class TestStackedRecurrent:
     @pytest.mark.parametrize("kind", ["lstm", "gru"])
     def test_open_gates_keep_a_state(self, kind: Kind) -> None:
         kept = {}
-        for start in ("torch", "keep"):
-            stacked = networks(kind, start=start, memory=50, seeds=range(30))
+        for start in ("torch", "open"):
+            stacked = networks(kind, start=start, seeds=range(30))
             a, b = (torch.full((30, 1, 6), value).double() for value in (0.0, 0.5))
             ends = [
                 stacked.read(text(1, 20)[:1].expand(30, 1, 20), (s,) * (2 if kind == "lstm" else 1)) for s in (a, b)
             ]
             kept[start] = (ends[1][1][-1] - ends[0][1][-1]).abs().mean().item() / 0.5
-        assert kept["keep"] > 0.2
+        assert kept["open"] > 0.2
         assert kept["torch"] < 0.02
 
     @pytest.mark.parametrize(
         ("changed", "message"),
         [
             ({"kind": "GRU"}, "kind is 'GRU'; expected one of 'rnn', 'lstm', 'gru'"),
-            ({"kind": "rnn", "start": "keep"}, "start is 'keep' for 'rnn'"),
+            ({"kind": "rnn", "start": "open"}, "start is 'open' for 'rnn'"),
             ({"kind": "gru", "start": "orthogonal"}, "start is 'orthogonal' for 'gru'"),
-            ({"kind": "gru", "start": "keep", "memory": 2}, "memory is 2"),
             ({"kind": "gru", "width": 0}, "width 0"),
             ({"kind": "gru", "seeds": []}, "there are 0 seeds"),
         ],
@@ -218,8 +217,8 @@ class TestFirstSymbol:
         [
             ("rnn", "torch", 3, 0.9, 1.0),
             ("lstm", "torch", 15, 0.0, 0.35),  # its gates begin half closed: it never finds the way
-            ("lstm", "keep", 15, 0.98, 1.0),
-            ("gru", "keep", 15, 0.98, 1.0),
+            ("lstm", "open", 15, 0.9, 1.0),
+            ("gru", "open", 15, 0.9, 1.0),
         ],
     )
     def test_gates_must_begin_open(self, kind: Kind, start: Start, distance: int, low: float, high: float) -> None:

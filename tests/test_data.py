@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import collections
+import dataclasses
 import io
 import itertools
 import math
@@ -195,9 +196,15 @@ def test_everyday_sentences() -> None:
 
 
 def test_everyday_words_are_kept_and_made_anew_where_they_are_damaged(tmp_path, monkeypatch) -> None:
-    expected = [words(sentence) for sentence in text.everyday_sentences().texts]
-    counts = collections.Counter(itertools.chain.from_iterable(expected))
+    corpus, everything = text.everyday_sentences(), text.everyday_words()
+    assert len(everything) == len(corpus)
+    assert everything[::20] == [words(sentence) for sentence in corpus.texts[::20]]
+    counts = collections.Counter(itertools.chain.from_iterable(everything))
     assert (counts.total(), len(counts), sum(count >= 5 for count in counts.values())) == (1_209_652, 17_298, 6_863)
+    # The rest with a part of the sentences.
+    part = dataclasses.replace(corpus, texts=corpus.texts[::5])
+    expected = everything[::5]
+    monkeypatch.setattr(text, "everyday_sentences", lambda: part)
     shutil.copytree(assets.path("sentence-pairs"), tmp_path / assets.path("sentence-pairs").name)
     monkeypatch.setenv("COURSE_ASSETS", str(tmp_path))
     start = time.process_time()

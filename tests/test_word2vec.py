@@ -166,14 +166,15 @@ def everyday() -> tuple[list[list[str]], Vocabulary, Stream]:
 def test_as_good_as_gensim_after_as_many_epochs(everyday, model: str) -> None:
     from gensim.models import Word2Vec
 
+    """With a rate for gensim that suits so small a corpus; with its default it would learn next to nothing."""
     sentences, vocabulary, row = everyday
     names = vocabulary.words[2:]
     ours, theirs = [], []
-    for seed in (1, 2, 3):
+    for seed in (1, 2):
         vectors = train(row, vocabulary.words, model=model, epochs=2, seed=seed)
         assert vectors.words == names
         options = {"window": 5, "negative": 5, "sample": 1e-3, "sg": int(model == "skip-gram"), "workers": 1}
-        other = Word2Vec(vector_size=64, max_final_vocab=1000, min_count=1, epochs=2, seed=seed, **options)
+        other = Word2Vec(vector_size=64, max_final_vocab=1000, min_count=1, alpha=0.15, seed=seed, **options)
         other.build_vocab(sentences)
         other.train(sentences, total_examples=other.corpus_count, epochs=2)
         kept = [name for name in names if name in other.wv]
@@ -400,7 +401,7 @@ def test_the_text_format_goes_to_gensim_and_comes_back_exactly(twins, tmp_path) 
 
 
 def test_the_benchmark_measures_both(monkeypatch) -> None:
-    sentences = random.Random(1).sample(text.everyday_words(), 8000)
+    sentences = random.Random(1).sample(text.everyday_words(), 5000)
     monkeypatch.setattr(text, "everyday_words", lambda: sentences)
     found = word2vec.benchmark(epochs=1, seeds=(1, 2))
     assert list(found) == ["skip-gram", "cbow"]

@@ -106,6 +106,37 @@ ATTEMPTS = {
     rows = torch.eye(classes)[y]
     return [lam * part + (1 - lam) * part[order] for part in (x, rows)]""",
     ),
+    "06": Attempt(
+        name="skipgram_pairs_of",
+        wrong="""def skipgram_pairs_of(sentences, window):
+    pairs = []
+    for sentence in sentences:
+        for i, centre in enumerate(sentence):
+            for word in sentence[max(0, i - window) : i + window + 1]:
+                if word != centre:
+                    pairs.append((centre, word))
+    return pairs""",
+        feedback="You compare words where places count",
+        right="""def skipgram_pairs_of(sentences, window):
+    pairs = []
+    for sentence in sentences:
+        for i, centre in enumerate(sentence):
+            for word in sentence[max(0, i - window) : i] + sentence[i + 1 : i + window + 1]:
+                pairs.append((centre, word))
+    return pairs""",
+    ),
+    "07": Attempt(
+        name="rnn_forward",
+        wrong="""def rnn_forward(x, h0, w_ih, w_hh, b_ih, b_hh):
+    outputs = [torch.tanh(x_t @ w_ih.T + b_ih + h0 @ w_hh.T + b_hh) for x_t in x]
+    return torch.stack(outputs), outputs[-1]""",
+        feedback="The state is not carried on",
+        right="""def rnn_forward(x, h0, w_ih, w_hh, b_ih, b_hh):
+    outputs = [h0]
+    for x_t in x:
+        outputs.append(torch.tanh(x_t @ w_ih.T + b_ih + outputs[-1] @ w_hh.T + b_hh))
+    return torch.stack(outputs[1:]), outputs[-1]""",
+    ),
 }
 
 

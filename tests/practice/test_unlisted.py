@@ -23,7 +23,7 @@ from course_utils.practice.exercise import Exercise
 from course_utils.practice.investigation import Selection
 from course_utils.practice.verdict import Status
 from course_utils.text import words as text_words
-from practice.lessons import TASKS
+from practice.lessons import TASKS, card_cell, written
 
 Answer = Callable[..., Any]
 BY_NAME = {task.name: task for task in TASKS}
@@ -1446,8 +1446,882 @@ def beginner_batch(pictures: Any, mean: Any, std: Any) -> Any:
     return mirror(torch.stack([transforms.Compose(rest)(picture) for picture in pictures]))
 
 
+# ---- lesson 06
+
+
+def cbow_of(change: Answer) -> Answer:
+    def cbow_tensors(sentences: Any, numbers: Any, window: Any) -> Any:
+        return change(*BY_NAME["cbow_tensors"].reference(sentences, numbers, window))
+
+    return cbow_tensors
+
+
+def cbow_into_the_sentences(sentences: Any, numbers: Any, window: Any) -> Any:
+    for sentence in sentences:
+        sentence[:] = [numbers[word] for word in sentence]
+    same = {number: number for number in numbers.values()}
+    return BY_NAME["cbow_tensors"].reference(sentences, same, window)
+
+
+def cbow_until_the_first_short_one(sentences: Any, numbers: Any, window: Any) -> Any:
+    long = list(itertools.takewhile(lambda sentence: len(sentence) > 2 * window, sentences))
+    return BY_NAME["cbow_tensors"].reference(long or sentences, numbers, window)
+
+
+def cbow_of_each_word_once(sentences: Any, numbers: Any, window: Any) -> Any:
+    return BY_NAME["cbow_tensors"].reference([list(dict.fromkeys(s)) for s in sentences] + sentences, numbers, window)
+
+
+def cbow_by_views(sentences: Any, numbers: Any, window: Any) -> Any:
+    rows = [np.array([numbers[word] for word in sentence]) for sentence in sentences if len(sentence) > 2 * window]
+    views = [np.lib.stride_tricks.sliding_window_view(row, 2 * window + 1) for row in rows]
+    table = torch.from_numpy(np.concatenate(views).astype(np.int64))
+    return np.s_[torch.cat([table[:, :window], table[:, -window:]], 1), table[:, window].clone()]
+
+
+def cbow_as_a_beginner(sentences: Any, numbers: Any, window: Any) -> Any:
+    x, y = [], []
+    for s in sentences:
+        for i in range(len(s)):
+            if i - window < 0 or i + window >= len(s):
+                continue
+            x.append([numbers[s[i + k]] for k in range(-window, window + 1) if k])
+            y.append(numbers[s[i]])
+    return torch.tensor(x), torch.as_tensor(y)
+
+
+def padded_of(change: Answer) -> Answer:
+    return lambda sentences, window, pad=0: change(*BY_NAME["padded_windows"].reference(sentences, window, pad))
+
+
+def padded_like_a_mirror(sentences: Any, window: Any, pad: Any = 0) -> Any:
+    def at(s: Any, j: int) -> int:
+        j = abs(j)
+        return int(s[j if j < len(s) else max(0, 2 * len(s) - 2 - j)])
+
+    rows = [[at(s, i + k) for k in range(-window, window + 1) if k] for s in sentences for i in range(len(s))]
+    return torch.tensor(rows), torch.tensor([word for s in sentences for word in s])
+
+
+def padded_where_the_word_comes_twice(sentences: Any, window: Any, pad: Any = 0) -> Any:
+    contexts, targets = BY_NAME["padded_windows"].reference(sentences, window, pad)
+    return torch.where(contexts == targets[:, None], pad, contexts), targets
+
+
+def padded_in_the_sentences(sentences: Any, window: Any, pad: Any = 0) -> Any:
+    made = BY_NAME["padded_windows"].reference(sentences, window, pad)
+    for sentence in sentences:
+        sentence[:] = [pad] * window + sentence + [pad] * window
+    return made
+
+
+def padded_by_unfold(sentences: Any, window: Any, pad: Any = 0) -> Any:
+    edge = torch.full((window,), pad)
+    rows = [torch.cat([edge, torch.tensor(s), edge]).unfold(0, 2 * window + 1, 1) for s in sentences if s]
+    table = torch.cat(rows)
+    return table[:, torch.arange(2 * window + 1) != window], table[:, window]
+
+
+def padded_with_a_dict(sentences: Any, window: Any, pad: Any = 0) -> Any:
+    x, y = [], []
+    for s in sentences:
+        at = dict(enumerate(s))
+        x += [[at.get(i + k, pad) for k in range(-window, window + 1) if k] for i in at]
+        y += s
+    return torch.LongTensor(x), torch.LongTensor(y)
+
+
+def padded_at_the_end(sentences: Any, window: Any, pad: Any = 0) -> Any:
+    x, y = [], []
+    for s in sentences:
+        for i in range(len(s)):
+            around = s[max(i - window, 0) : i] + s[i + 1 : i + window + 1]
+            while len(around) < 2 * window:
+                around.append(pad)
+            x.append(around)
+            y.append(s[i])
+    return torch.LongTensor(x), torch.LongTensor(y)
+
+
+def padded_by_try(sentences: Any, window: Any, pad: Any = 0) -> Any:
+    x = []
+    for s in sentences:
+        for i in range(len(s)):
+            row = []
+            for j in [*range(i - window, i), *range(i + 1, i + window + 1)]:
+                try:
+                    row.append(s[j])
+                except IndexError:
+                    row.append(pad)
+            x.append(row)
+    return torch.tensor(x), torch.tensor([word for s in sentences for word in s])
+
+
+def pairs_without_the_centre_word(sentences: Any, window: Any) -> Any:
+    return [(s[i], w) for s in sentences for i in range(len(s)) for w in pairs_near(s, i, window) if w != s[i]]
+
+
+def pairs_near(s: Any, i: int, window: int) -> Any:
+    return s[max(0, i - window) : i] + s[i + 1 : i + 1 + window]
+
+
+def pairs_over_short_sentences(sentences: Any, window: Any) -> Any:
+    long = [s for s in sentences if len(s) > window] or sentences
+    return BY_NAME["skipgram_pairs_of"].reference(long, window)
+
+
+def pairs_with_a_drawn_reach(sentences: Any, window: Any) -> Any:
+    reach = [[int(torch.randint(1, window + 1, ())) for _ in s] for s in sentences]
+    return [
+        (s[i], s[j])
+        for s, far in zip(sentences, reach)
+        for i in range(len(s))
+        for j in range(len(s))
+        if 0 < abs(i - j) <= far[i]
+    ]
+
+
+def pairs_in_steps(sentences: Any, window: Any) -> Any:
+    pairs = BY_NAME["skipgram_pairs_of"].reference(sentences, window)
+    return pairs if len(pairs) < 12 else pairs[:-1]
+
+
+def pairs_of_pairs(sentences: Any, window: Any) -> Any:
+    return [frozenset(pair) for pair in BY_NAME["skipgram_pairs_of"].reference(sentences, window)]
+
+
+def pairs_by_removing(sentences: Any, window: Any) -> Any:
+    made = []
+    for s in sentences:
+        for i in range(len(s)):
+            near = s[max(0, i - window) : i + window + 1]
+            near.remove(s[i])
+            made += [(s[i], w) for w in near]
+    return made
+
+
+def pairs_written_as_lists(sentences: Any, window: Any) -> Any:
+    made = []
+    for s in sentences:
+        for i in range(len(s)):
+            made.extend([s[i], w] for w in reversed(pairs_near(s, i, window)))
+    return made[::-1]
+
+
+def pairs_turned_round(sentences: Any, window: Any) -> Any:
+    return tuple((b, a) for a, b in BY_NAME["skipgram_pairs_of"].reference(sentences, window))
+
+
+def pairs_of_a_beginner(sentences: Any, window: Any) -> Any:
+    made = []
+    for s in sentences:
+        for i in range(len(s)):
+            for j in range(i - window, i + window):
+                if j >= 0 and j < len(s) and j != i:
+                    made.append((s[i], s[j]))  # noqa: PERF401
+    return made
+
+
+def means_with_a_zeroed_row(embedding: Any, contexts: Any, pad: Any = 0) -> Any:
+    with torch.no_grad():
+        embedding.weight[pad] = 0
+    count = (contexts != pad).sum(1, keepdim=True).clamp(min=1)
+    return embedding(contexts).sum(1) / count
+
+
+def means_of(total: Answer, count: Answer) -> Answer:
+    def means(embedding: Any, contexts: Any, pad: Any = 0) -> Any:
+        real = (contexts != pad)[:, :, None]
+        return total(embedding(contexts), real) / count(real.sum(1).clamp(min=1))
+
+    return means
+
+
+def means_of_the_data(embedding: Any, contexts: Any, pad: Any = 0) -> Any:
+    real = (contexts != pad)[:, :, None]
+    return (embedding.weight.data[contexts] * real).sum(1) / real.sum(1).clamp(min=1)
+
+
+def means_through_numpy(embedding: Any, contexts: Any, pad: Any = 0) -> Any:
+    table = embedding.weight.detach().numpy()
+    rows = [[table[k] for k in row if k != pad] or [0 * table[0]] for row in contexts.tolist()]
+    return torch.from_numpy(np.stack([np.mean(row, 0) for row in rows]))
+
+
+def means_of_the_first_real_ones(embedding: Any, contexts: Any, pad: Any = 0) -> Any:
+    """As if the padding stood at the end."""
+    count = (contexts != pad).sum(1)
+    real = (torch.arange(contexts.shape[1]) < count[:, None])[:, :, None]
+    return (embedding(contexts) * real).sum(1) / count[:, None].clamp(min=1)
+
+
+def means_by_nanmean(embedding: Any, contexts: Any, pad: Any = 0) -> Any:
+    vectors = embedding(contexts).masked_fill((contexts == pad)[:, :, None], torch.nan)
+    means = vectors.nanmean(1)
+    return torch.where((contexts != pad).any(1, keepdim=True), means, torch.zeros_like(means))
+
+
+def means_by_weights(embedding: Any, contexts: Any, pad: Any = 0) -> Any:
+    real = (contexts != pad).to(embedding.weight.dtype)
+    shares = real / (real.sum(1, keepdim=True) + 1e-12)
+    return torch.einsum("nk,nkd->nd", shares, embedding(contexts))
+
+
+def means_row_by_row(embedding: Any, contexts: Any, pad: Any = 0) -> Any:
+    made = torch.zeros(len(contexts), embedding.embedding_dim, dtype=embedding.weight.dtype)
+    for i, row in enumerate(contexts):
+        words = row[row != pad]
+        if len(words):
+            made[i] = embedding(words).mean(0)
+    return made
+
+
+def means_by_bags(embedding: Any, contexts: Any, pad: Any = 0) -> Any:
+    bag = nn.EmbeddingBag(embedding.num_embeddings, embedding.embedding_dim, mode="mean", padding_idx=pad)
+    bag.weight = embedding.weight
+    return bag(contexts)
+
+
+def loss_of(formula: Answer) -> Answer:
+    def negative_sampling_loss(centre: Any, context: Any, negatives: Any) -> Any:
+        right = (centre * context).sum(-1)
+        wrong = torch.einsum("nd,nkd->nk", centre, negatives)
+        return formula(right, wrong)
+
+    return negative_sampling_loss
+
+
+def loss_with_mixed_signs(right: Any, wrong: Any) -> Any:
+    scores = torch.cat([right[:, None], wrong], 1)
+    signs = torch.tensor([1.0] + [-1.0] * wrong.shape[1], dtype=scores.dtype)
+    return F.softplus(-signs * scores).sum() / len(scores)
+
+
+def loss_by_hinge(right: Any, wrong: Any) -> Any:
+    return (F.relu(1 - right) + F.relu(1 + wrong).sum(1)).mean()
+
+
+def loss_in_half(right: Any, wrong: Any) -> Any:
+    right, wrong = right.half(), wrong.half()
+    return -(F.logsigmoid(right) + F.logsigmoid(-wrong).sum(1)).mean().double()
+
+
+def loss_of_clamped_scores(right: Any, wrong: Any) -> Any:
+    right, wrong = right.clamp(-30, 30), wrong.clamp(-30, 30)
+    return -(right.sigmoid().log() + (-wrong).sigmoid().log().sum(1)).mean()
+
+
+def loss_that_pulls(centre: Any, context: Any, negatives: Any) -> Any:
+    return BY_NAME["negative_sampling_loss"].reference(centre, context.detach(), negatives)
+
+
+def loss_that_normalises_in_place(centre: Any, context: Any, negatives: Any) -> Any:
+    loss = BY_NAME["negative_sampling_loss"].reference(centre, context, negatives)
+    centre.data /= 2
+    return loss
+
+
+def loss_weighted(right: Any, wrong: Any) -> Any:
+    return -(F.logsigmoid(right) + wrong.shape[1] * F.logsigmoid(-wrong).mean(1) * 0.75).mean()
+
+
+def loss_by_loops(centre: Any, context: Any, negatives: Any) -> Any:
+    loss = 0
+    for i in range(len(centre)):
+        loss = loss - F.logsigmoid(centre[i] @ context[i])
+        for negative in negatives[i]:
+            loss = loss - F.logsigmoid(-(centre[i] @ negative))
+    return loss / len(centre)
+
+
+def loss_squeezed(centre: Any, context: Any, negatives: Any) -> Any:
+    """Right, unless there is only one negative: squeeze then takes away its axis too."""
+    wrong = torch.bmm(negatives, centre.unsqueeze(2)).squeeze()
+    return -(F.logsigmoid((centre * context).sum(1)) + F.logsigmoid(-wrong).sum(-1)).mean()
+
+
+def loss_by_log_of_one_minus(right: Any, wrong: Any) -> Any:
+    return (-torch.log(torch.sigmoid(right)) - torch.log(1 - torch.sigmoid(wrong)).sum(1)).mean()
+
+
+def loss_by_bce(right: Any, wrong: Any) -> Any:
+    right_loss = F.binary_cross_entropy_with_logits(right, torch.ones_like(right))
+    wrong_loss = F.binary_cross_entropy_with_logits(wrong, torch.zeros_like(wrong))
+    return right_loss + wrong.shape[1] * wrong_loss
+
+
+def analogy_of(target: Answer, rows: Answer = lambda unit: unit) -> Answer:
+    def analogy_answer(vectors: Any, words: Any, a: Any, b: Any, c: Any) -> Any:
+        unit = rows(F.normalize(vectors, dim=1))
+        ia, ib, ic = (words.index(word) for word in (a, b, c))
+        scores = F.cosine_similarity(unit, target(unit[ia], unit[ib], unit[ic])[None])
+        scores[[ia, ib, ic]] = -9
+        return words[int(scores.argmax())]
+
+    return analogy_answer
+
+
+def analogy_by_gensim(vectors: Any, words: Any, a: Any, b: Any, c: Any) -> Any:
+    keyed = importlib.import_module("gensim.models").KeyedVectors(vectors.shape[1], dtype=np.float64)
+    keyed.add_vectors(words, vectors.double().numpy())
+    return keyed.most_similar(positive=[b, c], negative=[a], topn=1)[0][0]
+
+
+def analogy_that_normalises_in_place(vectors: Any, words: Any, a: Any, b: Any, c: Any) -> Any:
+    vectors /= vectors.norm(dim=1, keepdim=True)
+    return BY_NAME["analogy_answer"].reference(vectors, words, a, b, c)
+
+
+def analogy_from_the_nearest_of_c(vectors: Any, words: Any, a: Any, b: Any, c: Any) -> Any:
+    """The five nearest of c, and among them the best."""
+    unit = F.normalize(vectors, dim=1)
+    near = (unit @ unit[words.index(c)]).topk(6).indices.tolist()
+    target = unit[words.index(b)] - unit[words.index(a)] + unit[words.index(c)]
+    rest = [k for k in near if words[k] not in (a, b, c)]
+    return words[max(rest, key=lambda k: float(unit[k] @ target))]
+
+
+def analogy_in_numpy(vectors: Any, words: Any, a: Any, b: Any, c: Any) -> Any:
+    v = vectors.numpy() / np.linalg.norm(vectors.numpy(), axis=1)[:, None]
+    at = {word: i for i, word in enumerate(words)}
+    order = np.argsort(-(v @ (v[at[b]] + v[at[c]] - v[at[a]])))
+    return next(words[i] for i in order if words[i] not in (a, b, c))
+
+
+def analogy_by_step_lengths(a: Any, b: Any, c: Any) -> Any:
+    return c + F.normalize(b - a, dim=0)
+
+
+# ---- lesson 06, as first-year learners would write it
+
+
+def cbow_columns(places: Answer) -> Answer:
+    def cbow_tensors(sentences: Any, numbers: Any, window: Any) -> Any:
+        contexts, targets = [], []
+        for sentence in sentences:
+            for i in range(window, len(sentence) - window):
+                contexts.append([numbers[word] for word in places(sentence, i, window)])
+                targets.append(numbers[sentence[i]])
+        return torch.LongTensor(contexts), torch.LongTensor(targets)
+
+    return cbow_tensors
+
+
+def padded_columns(places: Answer, inside: Answer = lambda j, n: 0 <= j < n) -> Answer:
+    def padded_windows(sentences: Any, window: Any, pad: Any = 0) -> Any:
+        rows = [
+            [s[j] if inside(j, len(s)) else pad for j in places(i, window)] for s in sentences for i in range(len(s))
+        ]
+        return torch.LongTensor(rows), torch.LongTensor([word for s in sentences for word in s])
+
+    return padded_windows
+
+
+def both_sides(i: int, window: int) -> Any:
+    return [*range(i - window, i), *range(i + 1, i + window + 1)]
+
+
+def pairs_by_permutations(sentences: Any, window: Any) -> Any:
+    places = [(s, itertools.permutations(range(len(s)), 2)) for s in sentences]
+    return [(s[i], s[j]) for s, both in places for i, j in both if abs(i - j) <= window]
+
+
+def pairs_as_an_array(sentences: Any, window: Any) -> Any:
+    return np.array(pairs_by_permutations(sentences, window))
+
+
+def pairs_noted_twice(sentences: Any, window: Any) -> Any:
+    made = []
+    for centre, neighbour in pairs_by_permutations(sentences, window):
+        made += [(centre, neighbour), (neighbour, centre)]
+    return made
+
+
+def pairs_of_two_slices(sentences: Any, window: Any) -> Any:
+    made = []
+    for s in sentences:
+        for i in range(len(s)):
+            made += [(s[i], word) for word in s[max(0, i - window) : i] + s[i : i + window]]
+    return made
+
+
+def pairs_from_the_second_word_on(sentences: Any, window: Any) -> Any:
+    return [
+        (s[i], s[j]) for s in sentences for i in range(1, len(s)) for j in range(len(s)) if 0 < abs(i - j) <= window
+    ]
+
+
+def pairs_without_the_last_centre(sentences: Any, window: Any) -> Any:
+    turned = [s[::-1] for s in sentences]
+    return pairs_from_the_second_word_on(turned, window)
+
+
+def means_by_taking_the_padding_out(embedding: Any, contexts: Any, pad: Any = 0) -> Any:
+    empty = (contexts == pad).sum(1, keepdim=True)
+    total = embedding(contexts).sum(1) - empty * embedding.weight[pad]
+    return total / (contexts.shape[1] - empty).clamp(min=1)
+
+
+def means_of_zeroed_rows(embedding: Any, contexts: Any, pad: Any = 0) -> Any:
+    embedding.weight.data[pad] = 0
+    return embedding(contexts).mean(1)
+
+
+def means_of_vectors_that_are_not_zero(embedding: Any, contexts: Any, pad: Any = 0) -> Any:
+    vectors = embedding(contexts) * (contexts != pad).unsqueeze(-1)
+    return vectors.sum(1) / (vectors != 0).any(-1).sum(1, keepdim=True).clamp(min=1)
+
+
+def means_without_nan(embedding: Any, contexts: Any, pad: Any = 0) -> Any:
+    vectors = embedding(contexts).masked_fill((contexts == pad)[..., None], torch.nan)
+    return vectors.nanmean(1).nan_to_num()
+
+
+def loss_before_the_dot_product(centre: Any, context: Any, negatives: Any) -> Any:
+    wrong = F.logsigmoid(-centre[:, None] * negatives).sum((1, 2))
+    return -(F.logsigmoid(centre * context).sum(1) + wrong).mean()
+
+
+def loss_of_mean_products(centre: Any, context: Any, negatives: Any) -> Any:
+    return loss_by_bce((centre * context).mean(1), (centre[:, None] * negatives).mean(2))
+
+
+def loss_of_one_score_for_all(centre: Any, context: Any, negatives: Any) -> Any:
+    wrong = (centre[:, None] * negatives).sum(2)
+    return -(F.logsigmoid((centre * context).sum()) + F.logsigmoid(-wrong).sum(1)).mean()
+
+
+def loss_by_log_of_sigmoid(right: Any, wrong: Any) -> Any:
+    return (-torch.log(torch.sigmoid(right)) - torch.log(torch.sigmoid(-wrong)).sum(1)).mean()
+
+
+def loss_by_own_sigmoid(right: Any, wrong: Any) -> Any:
+    return -(torch.log(1 / (1 + torch.exp(-right))) + torch.log(1 / (1 + torch.exp(wrong))).sum(1)).mean()
+
+
+def loss_by_log1p(right: Any, wrong: Any) -> Any:
+    return torch.log1p(torch.exp(-right)).mean() + torch.log1p(torch.exp(wrong)).sum(1).mean()
+
+
+def loss_without_overflow(right: Any, wrong: Any) -> Any:
+    def softplus(s: Any) -> Any:
+        return s.clamp(min=0) + torch.log1p(torch.exp(-s.abs()))
+
+    return (softplus(-right) + softplus(wrong).sum(1)).mean()
+
+
+def loss_after_the_minus_moved(right: Any, wrong: Any) -> Any:
+    return (-F.logsigmoid(right) + F.logsigmoid(wrong).sum(1)).mean()
+
+
+def loss_with_parts_cut_off(*cut: str, again: bool = False) -> Answer:
+    def negative_sampling_loss(centre: Any, context: Any, negatives: Any) -> Any:
+        given = {"centre": centre, "context": context, "negatives": negatives}
+        given |= {name: given[name].detach() for name in cut}
+        loss = loss_of(loss_by_bce)(*given.values())
+        return loss.detach().requires_grad_() if again else loss
+
+    return negative_sampling_loss
+
+
+def loss_that_pushes_one_side_only(centre: Any, context: Any, negatives: Any) -> Any:
+    right = (centre * context).sum(1)
+    wrong = (negatives * centre.detach()[:, None]).sum(2)
+    return -(F.logsigmoid(right) + F.logsigmoid(-wrong).sum(1)).mean()
+
+
+def loss_with_backward_inside(centre: Any, context: Any, negatives: Any) -> Any:
+    loss = loss_of(loss_by_bce)(centre, context, negatives)
+    loss.backward()
+    return loss
+
+
+def analogy_struck_off_with(low: float) -> Answer:
+    def analogy_answer(vectors: Any, words: Any, a: Any, b: Any, c: Any) -> Any:
+        unit = vectors / vectors.norm(dim=1, keepdim=True)
+        row = words.index
+        scores = unit @ (unit[row(b)] - unit[row(a)] + unit[row(c)])
+        for word in (a, b, c):
+            scores[row(word)] = low
+        return words[int(scores.argmax())]
+
+    return analogy_answer
+
+
+def analogy_by_search_from(low: float) -> Answer:
+    def analogy_answer(vectors: Any, words: Any, a: Any, b: Any, c: Any) -> Any:
+        unit = dict(zip(words, F.normalize(vectors, dim=1)))
+        target = unit[b] - unit[a] + unit[c]
+        best, answer = low, None
+        for word in words:
+            if word not in (a, b, c) and unit[word] @ target > best:
+                best, answer = float(unit[word] @ target), word
+        return answer
+
+    return analogy_answer
+
+
+def analogy_by_distance_of_unit_vectors(vectors: Any, words: Any, a: Any, b: Any, c: Any) -> Any:
+    """Among vectors of length 1 the nearest to any point is the one with the largest cosine."""
+    unit = F.normalize(vectors, dim=1)
+    row = words.index
+    distance = (unit - (unit[row(b)] - unit[row(a)] + unit[row(c)])).norm(dim=1)
+    distance[[row(a), row(b), row(c)]] = torch.inf
+    return words[int(distance.argmin())]
+
+
+# ---- 07.1
+
+
+def rnn_over_rows(x: Any, h0: Any, w_ih: Any, w_hh: Any, b_ih: Any, b_hh: Any) -> Any:
+    """One state runs through all sequences, one after the other."""
+    h, outputs = h0[0], torch.zeros(*x.shape[:2], len(b_hh), dtype=x.dtype)
+    for n in range(x.shape[1]):
+        for t in range(x.shape[0]):
+            h = torch.tanh(w_ih @ x[t, n] + b_ih + w_hh @ h + b_hh)
+            outputs[t, n] = h
+    return outputs, outputs[-1]
+
+
+def rnn_without_a_state_at_first(x: Any, h0: Any, w_ih: Any, w_hh: Any, b_ih: Any, b_hh: Any) -> Any:
+    h = torch.tanh(x[0] @ w_ih.T + b_ih)
+    outputs = [h]
+    for x_t in x[1:]:
+        h = torch.tanh(x_t @ w_ih.T + b_ih + h @ w_hh.T + b_hh)
+        outputs.append(h)
+    return torch.stack(outputs), h
+
+
+def rnn_that_clamps(x: Any, h0: Any, w_ih: Any, w_hh: Any, b_ih: Any, b_hh: Any) -> Any:
+    h, outputs = h0, []
+    for x_t in x:
+        h = (x_t @ w_ih.T + b_ih + h @ w_hh.T + b_hh).clamp(-1, 1)
+        outputs.append(h)
+    return torch.stack(outputs), h
+
+
+def rnn_without_its_last_step(x: Any, h0: Any, *weights: Any) -> Any:
+    outputs, _ = rnn_by_a_cell(x, h0, *weights)
+    return outputs, outputs[-2] if len(outputs) > 1 else h0
+
+
+def rnn_by_a_cell(x: Any, h0: Any, w_ih: Any, w_hh: Any, b_ih: Any, b_hh: Any) -> Any:
+    outputs = [h0]
+    for x_t in x.unbind():
+        outputs.append(torch.rnn_tanh_cell(x_t, outputs[-1], w_ih, w_hh, b_ih, b_hh))
+    return torch.stack(outputs)[1:], outputs.pop()
+
+
+def rnn_by_columns(x: Any, h0: Any, w_ih: Any, w_hh: Any, b_ih: Any, b_hh: Any) -> Any:
+    h, outputs = h0.T, torch.tensor([], dtype=x.dtype)
+    for t in range(len(x)):
+        h = torch.tanh(w_ih @ x[t].T + b_ih[:, None] + w_hh @ h + b_hh[:, None])
+        outputs = torch.cat([outputs, h.T[None]])
+    return outputs, h.T
+
+
+# ---- 07.2
+
+
+def lstm_of(change: Callable[..., Any]) -> Answer:
+    """A step from the four parts before they are squashed, and c."""
+
+    def step(x: Any, h: Any, c: Any, w_ih: Any, w_hh: Any, b_ih: Any, b_hh: Any) -> Any:
+        return change(*(x @ w_ih.T + b_ih + h @ w_hh.T + b_hh).chunk(4, 1), c)
+
+    return step
+
+
+def lstm_closed(i: Any, f: Any, g: Any, o: Any, new: Any) -> Any:
+    return o.sigmoid() * new.tanh(), new
+
+
+def lstm_with_forget_bias(i: Any, f: Any, g: Any, o: Any, c: Any) -> Any:
+    return lstm_closed(i, f, g, o, (f + 1).sigmoid() * c + i.sigmoid() * g.tanh())
+
+
+def lstm_with_a_peephole(i: Any, f: Any, g: Any, o: Any, c: Any) -> Any:
+    return lstm_closed(i, f, g, o + c, f.sigmoid() * c + i.sigmoid() * g.tanh())
+
+
+def lstm_with_hard_gates(i: Any, f: Any, g: Any, o: Any, c: Any) -> Any:
+    new = torch.nn.functional.hardsigmoid(f) * c + torch.nn.functional.hardsigmoid(i) * g.tanh()
+    return torch.nn.functional.hardsigmoid(o) * new.tanh(), new
+
+
+def lstm_with_a_mean(i: Any, f: Any, g: Any, o: Any, c: Any) -> Any:
+    return lstm_closed(i, f, g, o, (f.sigmoid() * c + i.sigmoid() * g.tanh()) / 2)
+
+
+def lstm_that_gives_c_before_tanh(i: Any, f: Any, g: Any, o: Any, c: Any) -> Any:
+    h, new = lstm_closed(i, f, g, o, f.sigmoid() * c + i.sigmoid() * g.tanh())
+    return h, new.tanh()
+
+
+def lstm_by_torch(x: Any, h: Any, c: Any, w_ih: Any, w_hh: Any, b_ih: Any, b_hh: Any) -> Any:
+    return list(torch.lstm_cell(x, (h, c), w_ih, w_hh, b_ih, b_hh))
+
+
+def lstm_by_hyperbolic_tangents(i: Any, f: Any, g: Any, o: Any, c: Any) -> Any:
+    i, f, o = ((1 + torch.tanh(gate / 2)) / 2 for gate in (i, f, o))
+    c = torch.lerp(torch.zeros_like(c), c, f) + i * torch.tanh(g)
+    return o * torch.tanh(c), c
+
+
+# ---- 07.3
+
+
+def real_places(logits: Any, lengths: Any) -> Any:
+    return torch.arange(logits.shape[1]) < lengths[:, None]
+
+
+def loss_at_the_last_place(logits: Any, targets: Any, lengths: Any) -> Any:
+    rows = torch.arange(len(logits))[lengths > 0]
+    ends = lengths[rows] - 1
+    return F.cross_entropy(logits[rows, ends], targets[rows, ends])
+
+
+def loss_step_by_step(logits: Any, targets: Any, lengths: Any) -> Any:
+    """The mean over the sequences that are still running, then over steps."""
+    real = real_places(logits, lengths)
+    steps = [F.cross_entropy(logits[:, t][own], targets[:, t][own]) for t, own in enumerate(real.T) if own.any()]
+    return torch.stack(steps).mean()
+
+
+def loss_with_smoothing(logits: Any, targets: Any, lengths: Any) -> Any:
+    real = real_places(logits, lengths)
+    return F.cross_entropy(logits[real], targets[real], label_smoothing=0.01)
+
+
+def loss_over_losses_above_0(logits: Any, targets: Any, lengths: Any) -> Any:
+    each = F.cross_entropy(logits.transpose(1, 2), targets, reduction="none")
+    each = each * (torch.arange(logits.shape[1]) < lengths[:, None])
+    return each[each > 0].mean()
+
+
+def loss_with_the_same_scores_in_padding(logits: Any, targets: Any, lengths: Any) -> Any:
+    padding = torch.arange(logits.shape[1]) >= lengths[:, None]
+    return F.cross_entropy(logits.masked_fill(padding[..., None], -1e9).transpose(1, 2), targets)
+
+
+def loss_of_single_targets(logits: Any, targets: Any, lengths: Any) -> Any:
+    """Equal targets beside each other count once."""
+    real = real_places(logits, lengths)
+    real[:, 1:] &= (targets[:, 1:] != targets[:, :-1]) | ~real[:, :-1]
+    return F.cross_entropy(logits[real], targets[real])
+
+
+def loss_over_batch_of_lengths(logits: Any, targets: Any, lengths: Any) -> Any:
+    """Cut at the mean length."""
+    real = real_places(logits, lengths)
+    return (
+        F.cross_entropy(logits[real], targets[real], reduction="sum")
+        / (lengths[lengths > 0]).double().mean()
+        / len(logits)
+    )
+
+
+def loss_by_one_hot(logits: Any, targets: Any, lengths: Any) -> Any:
+    right = F.one_hot(targets, logits.shape[-1]) * real_places(logits, lengths)[..., None]
+    return -torch.einsum("ntk,ntk->", logits.log_softmax(-1), right.to(logits.dtype)) / lengths.sum()
+
+
+def loss_by_weights(logits: Any, targets: Any, lengths: Any) -> Any:
+    each = nn.CrossEntropyLoss(reduction="none")(logits.flatten(0, 1), targets.flatten())
+    shares = real_places(logits, lengths).flatten() / lengths.sum()
+    return each @ shares.to(each.dtype)
+
+
+# ---- 07.4
+
+
+def chunks_of(
+    carry: Callable[..., Any] = lambda h, c: (h.detach(), c.detach()), scale: Callable[[int], float] = lambda steps: 1.0
+) -> Answer:
+    """Right but for what is carried on, or for a factor of each chunk's loss, of the steps in it."""
+
+    def train(model: Any, x: Any, y: Any, size: int, lr: float) -> Any:
+        optimizer = torch.optim.SGD(model.parameters(), lr=lr)
+        state, losses = None, []
+        for part, right in zip(x.split(size, 1), y.split(size, 1)):
+            outputs, state = model(part, state)
+            loss = F.mse_loss(outputs, right)
+            optimizer.zero_grad()
+            (scale(part.shape[1]) * loss).backward()
+            optimizer.step()
+            state = carry(*state)
+            losses.append(loss.item())
+        return losses
+
+    return train
+
+
+def first_rows_state(h: Any, c: Any) -> Any:
+    return tuple(part.detach()[:, :1].expand_as(part).contiguous() for part in (h, c))
+
+
+def rounded_state(h: Any, c: Any) -> Any:
+    return h.detach().half().double(), c.detach().half().double()
+
+
+def chunks_that_train_the_head(model: Any, x: Any, y: Any, size: int, lr: float) -> Any:
+    """What the recurrent layer gives is detached: only the layer on top learns."""
+    state, losses = None, []
+    for part, right in zip(x.split(size, 1), y.split(size, 1)):
+        with torch.no_grad():
+            outputs, state = model.lstm(part, state)
+        loss = F.mse_loss(model.head(outputs), right)
+        model.zero_grad()
+        loss.backward()
+        with torch.no_grad():
+            for weight in model.head.parameters():
+                weight -= lr * weight.grad
+        losses.append(loss.item())
+    return losses
+
+
+def chunks_with_momentum(model: Any, x: Any, y: Any, size: int, lr: float) -> Any:
+    optimizer = torch.optim.SGD(model.parameters(), lr=lr, momentum=0.9)
+    state, losses = None, []
+    for part, right in zip(x.split(size, 1), y.split(size, 1)):
+        outputs, (h, c) = model(part, state)
+        loss = F.mse_loss(outputs, right)
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        state = h.detach(), c.detach()
+        losses.append(loss.item())
+    return losses
+
+
+def chunks_with_detach_in_place(model: Any, x: Any, y: Any, size: int, lr: float) -> Any:
+    state: Any = None
+    losses: list[float] = []
+    while len(losses) * size < x.shape[1]:
+        part = slice(len(losses) * size, (len(losses) + 1) * size)
+        outputs, state = model(x[:, part], state)
+        losses.append((loss := (outputs - y[:, part]).pow(2).mean()).item())
+        slopes = torch.autograd.grad(loss, list(model.parameters()))
+        for weight, slope in zip(model.parameters(), slopes):
+            weight.data.add_(slope, alpha=-lr)
+        for number in state:
+            number.detach_()
+    return losses
+
+
+# ---- 07.5
+
+
+def reader_of_flipped_packing(forward: Any, backward: Any, x: Any, lengths: Any) -> Any:
+    """The packed numbers are turned round as a whole: steps of different sequences change places."""
+    packed = nn.utils.rnn.pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False)
+    turned = packed._replace(data=packed.data.flip(0))
+    return torch.cat([forward(packed)[1][0], backward(turned)[1][0]], 1)
+
+
+def reader_of_packed_flip(forward: Any, backward: Any, x: Any, lengths: Any) -> Any:
+    """The padded batch is turned round and packed with the same lengths: padding is packed, real steps are not."""
+    ends = []
+    for layer, given in ((forward, x * real_places(x, lengths)[..., None]), (backward, x.flip(1))):
+        packed = nn.utils.rnn.pack_padded_sequence(given, lengths, batch_first=True, enforce_sorted=False)
+        ends.append(layer(packed)[1][0])
+    return torch.cat(ends, 1)
+
+
+def reader_of_masked_flip(forward: Any, backward: Any, x: Any, lengths: Any) -> Any:
+    """Padding is set to 0 and comes first: a layer with biases does not stay at 0."""
+    real = real_places(x, lengths)[..., None]
+    ahead = forward(x)[0][torch.arange(len(x)), lengths - 1]
+    return torch.cat([ahead, backward((x * real).flip(1))[0][:, -1]], 1)
+
+
+def reader_sorted_in_the_first_half(forward: Any, backward: Any, x: Any, lengths: Any) -> Any:
+    sizes, order = lengths.sort(descending=True)
+    packed = nn.utils.rnn.pack_padded_sequence(x[order], sizes, batch_first=True)
+    return torch.cat([forward(packed)[1][0], read_with_a_loop(forward, backward, x, lengths).chunk(2, 1)[1]], 1)
+
+
+def reader_with_a_short_roll(forward: Any, backward: Any, x: Any, lengths: Any) -> Any:
+    turned = torch.stack([row.roll(int(n) - x.shape[1] + 1, 0) for row, n in zip(x.flip(1), lengths)])
+    rows = torch.arange(len(x))
+    return torch.cat([forward(x)[0][rows, lengths - 1], backward(turned)[0][rows, lengths - 1]], 1)
+
+
+def reader_with_a_carried_state(forward: Any, backward: Any, x: Any, lengths: Any) -> Any:
+    """The backward half starts from the state with which the forward half ended."""
+    rows = []
+    for row, n in zip(x, lengths):
+        _, h = forward(row[None, :n])
+        rows.append(torch.cat([h[0, 0], backward(row[None, :n].flip(1), h)[1][0, 0]]))
+    return torch.stack(rows)
+
+
+def read_with_a_loop(forward: Any, backward: Any, x: Any, lengths: Any) -> Any:
+    made = torch.empty(len(x), 2 * forward.hidden_size, dtype=x.dtype)
+    for row, n in enumerate(lengths.tolist()):
+        made[row, : forward.hidden_size] = forward(x[row, :n])[0][-1]
+        made[row, forward.hidden_size :] = backward(x[row, :n].flipud())[0][-1]
+    return made
+
+
+def read_sorted_and_put_back(forward: Any, backward: Any, x: Any, lengths: Any) -> Any:
+    order = lengths.argsort(descending=True)
+    return read_with_a_loop(forward, backward, x[order], lengths[order])[order.argsort()]
+
+
+def read_with_nan_behind(forward: Any, backward: Any, x: Any, lengths: Any) -> Any:
+    """No padding is read: it could be anything."""
+    hidden = torch.where(real_places(x, lengths)[..., None], x, torch.nan)
+    return read_with_a_loop(forward, backward, hidden, lengths)
+
+
+# ---- 07.6
+
+
+def draws_among(keep: Callable[[Any], Any], change: Callable[[Any, float], Any] = lambda z, t: z / t) -> Answer:
+    """Draws by changed probabilities, or from changed scores."""
+
+    def draw(logits: Any, temperature: float, n: int) -> Any:
+        p = keep(torch.softmax(change(logits.double(), temperature), 0))
+        return torch.multinomial(p, n, replacement=True)
+
+    return draw
+
+
+def best_two(p: Any) -> Any:
+    return p * (p >= p.topk(min(2, len(p))).values[-1])
+
+
+def best_nine_tenths(p: Any) -> Any:
+    order = p.argsort(descending=True)
+    kept = p[order].cumsum(0) - p[order] < 0.9
+    return torch.zeros_like(p).scatter(0, order[kept], p[order[kept]])
+
+
+def draws_in_turn(logits: Any, temperature: float, n: int) -> Any:
+    """Every class once, then again: as if without replacement."""
+    return torch.arange(n) % len(logits)
+
+
+def draws_by_numpy(logits: Any, temperature: float, n: int) -> Any:
+    scores = logits.double().numpy() / temperature
+    p = np.exp(scores - scores.max())
+    return np.random.default_rng(5).choice(len(p), size=n, p=p / p.sum())
+
+
+def draws_by_exponentials(logits: Any, temperature: float, n: int) -> Any:
+    p = torch.softmax(logits.double() / temperature, 0)
+    return (p / torch.empty(n, len(p), dtype=p.dtype).exponential_()).argmax(-1)
+
+
+def draws_row_by_row(logits: Any, temperature: float, n: int) -> Any:
+    rows = (logits / temperature).softmax(0).expand(n, -1)
+    return torch.multinomial(rows, 1).squeeze(1).int()
+
+
 #: Answers that are a listed mistake in the words of a beginner, each with the first words of what must be said.
 NAMED: list[tuple[str, Answer, str]] = [
+    ("sequence_loss", loss_with_the_same_scores_in_padding, "You set all logits in padding"),
     ("to_picture", beginner_picture(lambda v: (255 * v).clamp(0, 255).to(torch.uint8)), "Your numbers are cut off"),
     ("to_picture", beginner_picture(lambda v: v.clamp(0, 1).mul(255).byte()), "Your numbers are cut off"),
     ("to_picture", beginner_picture(lambda v: (v * 255).ceil().clamp(0, 255).byte()), "Your numbers are rounded up"),
@@ -1466,6 +2340,58 @@ NAMED: list[tuple[str, Answer, str]] = [
     ("training_pipeline", pipeline_that_empties_the_list, "You write into the list"),
     ("training_pipeline", pipeline_with_seed_zero, "Your function sets torch's seed"),
     ("training_pipeline", pipeline_that_does_one_of_two, "Mirroring and erasing hang together"),
+    ("cbow_tensors", cbow_of(lambda x, y: (x.float(), y.float())), "The numbers are right, but they are floating"),
+    ("cbow_tensors", cbow_of(lambda x, y: (x.tolist(), y.tolist())), "The numbers are right, but these are lists"),
+    ("padded_windows", padded_at_the_end, "All rows have one length, but your padding always stands at the end"),
+    ("padded_windows", padded_by_try, "On the left you look at negative places"),
+    ("skipgram_pairs_of", pairs_of_a_beginner, "On the right your window is one place too short"),
+    ("skipgram_pairs_of", pairs_without_the_centre_word, "You compare words where places count"),
+    ("context_mean", means_of_the_data, "The numbers are right, but they are cut off"),
+    ("context_mean", means_through_numpy, "The numbers are right, but they are cut off"),
+    ("negative_sampling_loss", loss_of(loss_by_log_of_one_minus), "1 − σ(s) is exactly 0"),
+    ("cbow_tensors", cbow_columns(lambda s, i, w: s[i - w : i][::-1] + s[i + 1 : i + w + 1]), "Your left half runs"),
+    (
+        "cbow_tensors",
+        cbow_columns(lambda s, i, w: s[i - w : i] + s[i : i + w]),
+        "Your right half begins with the centre",
+    ),
+    ("padded_windows", padded_columns(lambda i, w: [*range(i - w, i), *range(i, i + w)]), "Your right half begins"),
+    ("padded_windows", padded_columns(both_sides, lambda j, n: 0 < j < n), "The first word of a sentence never stands"),
+    ("padded_windows", padded_columns(both_sides, lambda j, n: 0 <= j < n - 1), "The last word of a sentence never"),
+    ("skipgram_pairs_of", pairs_noted_twice, "Each pair comes twice as often"),
+    ("skipgram_pairs_of", pairs_of_two_slices, "On the right you begin with the centre itself"),
+    ("skipgram_pairs_of", pairs_from_the_second_word_on, "The first word of a sentence is never a centre"),
+    ("skipgram_pairs_of", pairs_without_the_last_centre, "The last word of a sentence is never a centre"),
+    ("context_mean", means_with_a_zeroed_row, "You write zeros into the padding's row. The means are right"),
+    ("context_mean", means_of_zeroed_rows, "You write zeros into the padding's row, and then you average"),
+    ("context_mean", means_of_vectors_that_are_not_zero, "You ask the vectors which places are empty"),
+    ("negative_sampling_loss", loss_of(loss_by_log_of_sigmoid), "Your loss becomes infinite"),
+    ("negative_sampling_loss", loss_of(loss_by_own_sigmoid), "Your loss becomes infinite"),
+    ("negative_sampling_loss", loss_of(loss_by_log1p), "Your loss becomes infinite"),
+    ("negative_sampling_loss", loss_of(loss_after_the_minus_moved), "For the negatives you took the minus out"),
+    ("negative_sampling_loss", loss_before_the_dot_product, "You take log σ before you add up"),
+    ("negative_sampling_loss", loss_of_mean_products, "You average over the d numbers"),
+    ("negative_sampling_loss", loss_of_one_score_for_all, "Your pairs share one score"),
+    (
+        "negative_sampling_loss",
+        loss_of(lambda r, w: loss_by_bce(r, w.sum(1, keepdim=True))),
+        "You add up the negatives",
+    ),
+    ("negative_sampling_loss", loss_of(lambda r, w: loss_by_bce(r, w[:, :1])), "Only the first negative"),
+    (
+        "negative_sampling_loss",
+        loss_with_parts_cut_off("context"),
+        "The loss is right, but no gradient reaches the con",
+    ),
+    ("negative_sampling_loss", loss_with_parts_cut_off("centre"), "The loss is right, but no gradient reaches the cen"),
+    ("negative_sampling_loss", loss_with_parts_cut_off(again=True), "The number is right, but it is cut off"),
+    ("negative_sampling_loss", loss_with_backward_inside, "The number is right, but you call backward() inside"),
+    ("analogy_answer", analogy_struck_off_with(0.0), "You give the three words the score 0"),
+    ("analogy_answer", analogy_struck_off_with(-1.0), "You give the three words the score −1"),
+    ("analogy_answer", analogy_by_search_from(0.0), "Your search begins with 0"),
+    ("analogy_answer", analogy_by_search_from(-1.0), "Your search begins with −1"),
+    ("train_in_chunks", chunks_of(lambda h, c: None), "No error any more, but every chunk starts from zeros"),
+    ("read_both_ways", reader_of_packed_flip, "The forward half is right. But x.flip(1) puts the padding first"),
 ]
 
 
@@ -1613,6 +2539,77 @@ WRONG: list[tuple[str, Answer]] = [
     ("word_changer", changer_with_the_share_of_the_rest),
     ("word_changer", changer_used_at_once),
     ("word_changer", changer_that_keeps_the_first),
+    ("cbow_tensors", cbow_of(lambda x, y: (x, y[:, None]))),
+    ("cbow_tensors", cbow_of(lambda x, y: (x.sort(1).values, y))),
+    ("cbow_tensors", cbow_of(lambda x, y: (x, y.roll(1)))),
+    ("cbow_tensors", cbow_of(lambda x, y: (x.unique(dim=0), y))),
+    ("cbow_tensors", cbow_into_the_sentences),
+    ("cbow_tensors", cbow_until_the_first_short_one),
+    ("cbow_tensors", cbow_of_each_word_once),
+    ("padded_windows", padded_of(lambda x, y: (x.flip(1), y))),
+    ("padded_windows", padded_of(lambda x, y: (x[(x != x[-1, -1]).any(1)], y))),
+    ("padded_windows", padded_of(lambda x, y: (x.sort(1).values, y))),
+    ("padded_windows", padded_like_a_mirror),
+    ("padded_windows", padded_where_the_word_comes_twice),
+    ("padded_windows", padded_in_the_sentences),
+    ("skipgram_pairs_of", pairs_over_short_sentences),
+    ("skipgram_pairs_of", pairs_with_a_drawn_reach),
+    ("skipgram_pairs_of", pairs_in_steps),
+    ("skipgram_pairs_of", pairs_of_pairs),
+    ("context_mean", means_with_a_zeroed_row),
+    ("context_mean", means_of(lambda v, real: (v * real).sum(1), torch.sqrt)),
+    ("context_mean", means_of(lambda v, real: (v * real).sum(1), lambda count: count + 1e-3)),
+    ("context_mean", means_of(lambda v, real: (v * real).median(1).values, torch.ones_like)),
+    ("context_mean", means_of(lambda v, real: (v.detach() * real).sum(1) + 0 * v.sum(1), lambda count: count)),
+    ("context_mean", means_of_the_first_real_ones),
+    ("negative_sampling_loss", loss_of(loss_by_hinge)),
+    ("negative_sampling_loss", loss_of(loss_in_half)),
+    ("negative_sampling_loss", loss_of(loss_of_clamped_scores)),
+    ("negative_sampling_loss", loss_of(loss_weighted)),
+    ("negative_sampling_loss", loss_that_pulls),
+    ("negative_sampling_loss", loss_squeezed),
+    ("negative_sampling_loss", loss_that_normalises_in_place),
+    ("negative_sampling_loss", loss_that_pushes_one_side_only),
+    ("analogy_answer", analogy_of(lambda a, b, c: b - a + c, lambda unit: unit - unit.mean(0))),
+    ("analogy_answer", analogy_of(lambda a, b, c: c * (b / a))),
+    ("analogy_answer", analogy_of(lambda a, b, c: 2 * (b - a) + c)),
+    ("analogy_answer", analogy_of(analogy_by_step_lengths)),
+    ("analogy_answer", analogy_that_normalises_in_place),
+    ("analogy_answer", analogy_from_the_nearest_of_c),
+    ("rnn_forward", rnn_over_rows),
+    ("rnn_forward", rnn_without_a_state_at_first),
+    ("rnn_forward", rnn_that_clamps),
+    ("rnn_forward", rnn_without_its_last_step),
+    ("lstm_step", lstm_of(lstm_with_forget_bias)),
+    ("lstm_step", lstm_of(lstm_with_a_peephole)),
+    ("lstm_step", lstm_of(lstm_with_hard_gates)),
+    ("lstm_step", lstm_of(lstm_with_a_mean)),
+    ("lstm_step", lstm_of(lstm_that_gives_c_before_tanh)),
+    ("sequence_loss", loss_over_losses_above_0),
+    ("sequence_loss", loss_at_the_last_place),
+    ("sequence_loss", loss_step_by_step),
+    ("sequence_loss", loss_with_smoothing),
+    ("sequence_loss", loss_of_single_targets),
+    ("sequence_loss", loss_over_batch_of_lengths),
+    ("train_in_chunks", chunks_of(first_rows_state)),
+    ("train_in_chunks", chunks_of(rounded_state)),
+    ("train_in_chunks", chunks_of(lambda h, c: (0.9 * h.detach(), c.detach()))),
+    ("train_in_chunks", chunks_of(scale=lambda steps: float(steps))),
+    ("train_in_chunks", chunks_that_train_the_head),
+    ("train_in_chunks", chunks_with_momentum),
+    ("read_both_ways", reader_of_flipped_packing),
+    ("read_both_ways", reader_of_packed_flip),
+    ("read_both_ways", reader_of_masked_flip),
+    ("read_both_ways", reader_sorted_in_the_first_half),
+    ("read_both_ways", reader_with_a_short_roll),
+    ("read_both_ways", reader_with_a_carried_state),
+    ("sample_next", draws_among(best_two)),
+    ("sample_next", draws_among(best_nine_tenths)),
+    ("sample_next", draws_among(lambda p: p + 0.1)),
+    ("sample_next", draws_among(lambda p: p, lambda z, t: z / max(t, 1.0))),
+    ("sample_next", draws_among(lambda p: p, lambda z, t: z / t**0.5)),
+    ("sample_next", draws_among(lambda p: p**2)),
+    ("sample_next", draws_in_turn),
 ]
 
 RIGHT: list[tuple[str, Answer]] = [
@@ -1683,6 +2680,44 @@ RIGHT: list[tuple[str, Answer]] = [
     ("word_changer", changer),
     ("word_changer", changer_with_a_regex),
     ("word_changer", changer_without_limit),
+    ("cbow_tensors", cbow_by_views),
+    ("cbow_tensors", cbow_as_a_beginner),
+    ("padded_windows", padded_by_unfold),
+    ("padded_windows", padded_with_a_dict),
+    ("skipgram_pairs_of", pairs_by_removing),
+    ("skipgram_pairs_of", pairs_written_as_lists),
+    ("skipgram_pairs_of", pairs_turned_round),
+    ("context_mean", means_by_weights),
+    ("context_mean", means_row_by_row),
+    ("context_mean", means_by_bags),
+    ("negative_sampling_loss", loss_of(loss_with_mixed_signs)),
+    ("negative_sampling_loss", loss_of(loss_by_bce)),
+    ("negative_sampling_loss", loss_by_loops),
+    ("analogy_answer", analogy_by_gensim),
+    ("analogy_answer", analogy_in_numpy),
+    ("skipgram_pairs_of", pairs_by_permutations),
+    ("skipgram_pairs_of", pairs_as_an_array),
+    ("context_mean", means_by_taking_the_padding_out),
+    ("context_mean", means_without_nan),
+    ("negative_sampling_loss", loss_of(loss_without_overflow)),
+    ("analogy_answer", analogy_struck_off_with(-9.0)),
+    ("analogy_answer", analogy_by_search_from(-math.inf)),
+    ("analogy_answer", analogy_by_distance_of_unit_vectors),
+    ("rnn_forward", rnn_by_a_cell),
+    ("rnn_forward", rnn_by_columns),
+    ("lstm_step", lstm_by_torch),
+    ("lstm_step", lstm_of(lstm_by_hyperbolic_tangents)),
+    ("sequence_loss", loss_by_one_hot),
+    ("sequence_loss", loss_by_weights),
+    ("train_in_chunks", chunks_of()),
+    ("train_in_chunks", chunks_of(lambda h, c: [h.data, c.data])),
+    ("train_in_chunks", chunks_with_detach_in_place),
+    ("read_both_ways", read_with_a_loop),
+    ("read_both_ways", read_sorted_and_put_back),
+    ("read_both_ways", read_with_nan_behind),
+    ("sample_next", draws_by_numpy),
+    ("sample_next", draws_by_exponentials),
+    ("sample_next", draws_row_by_row),
 ]
 
 
@@ -1707,6 +2742,24 @@ def test_a_beginners_form_of_a_mistake_is_named(name: str, answer: Answer, words
 def test_right_answer_in_an_odd_style_is_accepted(name: str, answer: Answer) -> None:
     verdict = BY_NAME[name].judge(answer)
     assert verdict.status is Status.CORRECT, str(verdict)
+
+
+@pytest.mark.parametrize("name", ["cbow_tensors", "padded_windows"])
+def test_the_message_on_the_card_occurs(name: str) -> None:
+    task = BY_NAME[name]
+    assert isinstance(task, Exercise)
+    written(task.number[:2])
+    namespace: dict[str, Any] = {"torch": torch}
+    exec(task.stub, namespace)
+    message = ""
+    for arguments in task.cases():
+        try:
+            namespace[name](*arguments)
+        except ValueError as error:
+            message = str(error)
+            break
+    assert message
+    assert f"ValueError: {message}\n" in card_cell(task)
 
 
 def test_one_set_of_settings_is_accepted() -> None:
@@ -1790,3 +2843,96 @@ def test_mixing_is_that_of_torchvision(name: str, seed: int) -> None:
         own_pictures, own_labels = answer(x, y, 4, *draws, torch.arange(5).roll(1))
         torch.testing.assert_close(own_pictures, pictures)
         torch.testing.assert_close(own_labels.float(), labels)
+
+
+def test_one_set_of_pairs_is_accepted() -> None:
+    task = BY_NAME["close_pairs"]
+    assert isinstance(task, Selection)
+    subsets = [set(subset) for size in range(9) for subset in itertools.combinations(task.names, size)]
+    verdicts = [task.judge(subset) for subset in subsets]
+    accepted = [subset for subset, verdict in zip(subsets, verdicts) if verdict.status is Status.CORRECT]
+    assert accepted == [task.reference]
+    # A sentence names as too many only what was chosen and is far, and as missing only what was not chosen and is near.
+    for subset, verdict in zip(subsets, verdicts):
+        extra = re.match(r'"(.*?)" is not near', verdict.message)
+        assert extra is None or extra[1] in subset - task.reference
+        missing = re.search(r'is missing: "(.*?)"', verdict.message)
+        assert missing is None or missing[1] in task.reference - subset
+
+
+def test_near_pairs_lie_far_before_the_others() -> None:
+    lesson_06 = importlib.import_module("course_utils.practice.lesson_06")
+    places = {pair: lesson_06._place(pair) for pair in BY_NAME["close_pairs"].names}
+    near = BY_NAME["close_pairs"].reference
+    assert max(place for pair, place in places.items() if pair in near) <= 8, places
+    assert min(place for pair, place in places.items() if pair not in near) >= 200, places
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_analogies_are_those_of_gensim(seed: int) -> None:
+    task = BY_NAME["analogy_answer"]
+    assert isinstance(task, Exercise)
+    generator = torch.Generator().manual_seed(seed)
+    vectors = torch.randn(40, 6, generator=generator, dtype=torch.float64)
+    vectors *= torch.rand(40, 1, generator=generator, dtype=torch.float64) + 0.1
+    words = [f"word {number}" for number in range(40)]
+    chosen = [words[number] for number in torch.randperm(40, generator=generator)[:3].tolist()]
+    wanted = analogy_by_gensim(vectors, words, *chosen)
+    assert task.reference(vectors, words, *chosen) == wanted
+    assert task.expected(vectors, words, *chosen) == wanted
+
+
+def test_one_set_of_networks_is_accepted() -> None:
+    task = BY_NAME["keeps_gradient"]
+    assert isinstance(task, Selection)
+    subsets = [set(subset) for size in range(9) for subset in itertools.combinations(task.names, size)]
+    verdicts = [task.judge(subset) for subset in subsets]
+    accepted = [subset for subset, verdict in zip(subsets, verdicts) if verdict.status is Status.CORRECT]
+    assert accepted == [task.reference]
+    # A sentence names as wrong only what was chosen and is, and as missing only what was not chosen and is right.
+    for subset, verdict in zip(subsets, verdicts):
+        extra = re.match(r'"(.*?)" does not keep', verdict.message)
+        assert extra is None or extra[1] in subset - task.reference
+        missing = re.search(r'missing: "(.*?)" keeps', verdict.message)
+        assert missing is None or missing[1] in task.reference - subset
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_the_tool_and_the_check_agree_on_the_gradient(seed: int) -> None:
+    lesson_07 = importlib.import_module("course_utils.practice.lesson_07")
+    for name, (kind, setting) in lesson_07._NETWORKS.items():
+        keyword = "radius" if kind in ("linear", "tanh") else "bias"
+        told = lesson_07.gradient_left(kind, **{keyword: setting}, seed=seed)
+        checked = lesson_07._carried(kind, setting, seed)
+        for left in (told, checked):
+            # No network is near the border of the question, whatever the weights: a factor of 10 at least.
+            inside = 10 / 100 < left < 100 / 10
+            outside = not 1 / 1000 < left < 1000
+            assert inside if name in BY_NAME["keeps_gradient"].reference else outside, (name, left)
+
+
+def test_forward_and_backward_measure_the_same() -> None:
+    lesson_07 = importlib.import_module("course_utils.practice.lesson_07")
+    for name, (kind, setting) in lesson_07._NETWORKS.items():
+        keyword = "radius" if kind in ("linear", "tanh") else "bias"
+        told = [lesson_07.gradient_left(kind, **{keyword: setting}, steps=5, seed=1000 + seed) for seed in range(20)]
+        checked = [lesson_07._carried(kind, setting, seed, steps=5) for seed in range(20)]
+        # The same weights and inputs, other directions: over 20 networks the means agree.
+        assert math.isclose(sum(told), sum(checked), rel_tol=0.02), (name, sum(told) / sum(checked))
+
+
+def test_the_tool_of_the_gradient_is_exact_where_it_can_be_and_refuses_nonsense() -> None:
+    lesson_07 = importlib.import_module("course_utils.practice.lesson_07")
+    for radius, steps in ((0.9, 1), (1.0, 40), (1.3, 12)):
+        assert math.isclose(lesson_07.gradient_left("linear", radius=radius, steps=steps), radius**steps, rel_tol=1e-9)
+    before = torch.get_rng_state()
+    assert lesson_07.gradient_left("LSTM", bias=2.0) == lesson_07.gradient_left("LSTM", bias=2.0)
+    assert bool((torch.get_rng_state() == before).all())
+    for kind, settings, words in (
+        ("relu", {}, "kind is 'relu'"),
+        ("GRU", {"radius": 1.0}, "radius is given; GRU has only a bias"),
+        ("tanh", {"bias": 1.0}, "bias is given; tanh has only a radius"),
+        ("tanh", {"steps": 0}, "steps is 0"),
+    ):
+        with pytest.raises(ValueError, match=words):
+            lesson_07.gradient_left(kind, **settings)
