@@ -2143,7 +2143,7 @@ QUIZ = Quiz(
                 ),
                 Choice(
                     "It must be trained again: weights for 10 steps do not fit 50",
-                    "They fit, since no weight belongs to a step. Whether the layer *remembers* over 50 steps is another question.",
+                    "They fit, since no weight belongs to a step. Whether the layer remembers over 50 steps is another question.",
                 ),
             ),
         ),
@@ -2152,7 +2152,7 @@ QUIZ = Quiz(
             (
                 Choice(
                     "1/30: three times the distance, a third of that",
-                    "That would be so if each step took off the same *amount*. It takes the same *share* of what is left.",
+                    "That would be so if each step took off the same amount. It takes the same share of what is left.",
                 ),
                 Choice(
                     "1/10: it has settled",
@@ -2185,7 +2185,7 @@ QUIZ = Quiz(
                 ),
                 Choice(
                     "Its state after nine steps, five of them on padding",
-                    "That is what you get *without* packing. A packed layer never sees the padding.",
+                    "That is what you get without packing. A packed layer never sees the padding.",
                 ),
                 Choice(
                     "The state of the longest sentence, since the batch shares its state",
@@ -2206,13 +2206,13 @@ QUIZ = Quiz(
                 ),
                 Choice(
                     "Use what the state brings from earlier chunks; but no gradient tells those chunks what they should have kept",
-                    "Right: the numbers cross the border, the gradient does not. A longer chunk lets the model *learn* to remember for longer; it costs "
+                    "Right: the numbers cross the border, the gradient does not. A longer chunk lets the model learn to remember for longer; it costs "
                     "more time and memory a step.",
                     right=True,
                 ),
                 Choice(
                     "Learn over any distance, since the state is carried on",
-                    "It can *carry* something over any distance. But what is worth keeping is learned from gradients, and these reach back one chunk.",
+                    "It can carry something over any distance. But what is worth keeping is learned from gradients, and these reach back one chunk.",
                 ),
             ),
         ),
@@ -2225,7 +2225,7 @@ QUIZ = Quiz(
                 ),
                 Choice(
                     "3.2: one divided by the mean probability",
-                    "The mean probability is 5/16. But a loss is a mean of *logarithms*, and perplexity is exp of the mean loss.",
+                    "The mean probability is 5/16. But a loss is a mean of logarithms, and perplexity is exp of the mean loss.",
                 ),
                 Choice(
                     "2: that is the mean loss in bits",

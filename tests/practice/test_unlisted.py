@@ -2392,8 +2392,12 @@ NAMED: list[tuple[str, Answer, str]] = [
     ("analogy_answer", analogy_by_search_from(-1.0), "Your search begins with −1"),
     ("train_in_chunks", chunks_of(lambda h, c: None), "No error any more, but every chunk starts from zeros"),
     ("read_both_ways", reader_of_packed_flip, "The forward half is right. But x.flip(1) puts the padding first"),
+    (
+        "sample_next",
+        lambda logits, temperature, n: torch.softmax(logits.double() / temperature, 0),
+        "You give back the probabilities",
+    ),
 ]
-
 
 WRONG: list[tuple[str, Answer]] = [
     ("bias_variance", unbiased_both),
@@ -2603,6 +2607,10 @@ WRONG: list[tuple[str, Answer]] = [
     ("read_both_ways", reader_sorted_in_the_first_half),
     ("read_both_ways", reader_with_a_short_roll),
     ("read_both_ways", reader_with_a_carried_state),
+    ("sample_next", lambda logits, temperature, n: logits),
+    ("sample_next", lambda logits, temperature, n: logits / temperature),
+    ("sample_next", lambda logits, temperature, n: torch.rand(n)),
+    ("sample_next", lambda logits, temperature, n: logits.argmax().repeat(n).float()),
     ("sample_next", draws_among(best_two)),
     ("sample_next", draws_among(best_nine_tenths)),
     ("sample_next", draws_among(lambda p: p + 0.1)),
@@ -2936,3 +2944,10 @@ def test_the_tool_of_the_gradient_is_exact_where_it_can_be_and_refuses_nonsense(
     ):
         with pytest.raises(ValueError, match=words):
             lesson_07.gradient_left(kind, **settings)
+
+
+@pytest.mark.parametrize("scores", [lambda z, t: z, lambda z, t: z / t, lambda z, t: torch.rand(5000)])
+def test_numbers_that_are_neither_draws_nor_probabilities_are_not_called_right(scores: Any) -> None:
+    verdict = BY_NAME["sample_next"].judge(lambda logits, temperature, n: scores(logits, temperature))
+    assert verdict.status is Status.NOT_YET
+    assert "right" not in verdict.message
