@@ -59,7 +59,8 @@ def test_word_vectors_are_held_against_gensims_at_the_ends_of_the_intervals(monk
     assert not kinds.holds
     # An interval that reaches below 0 shows nothing.
     assert synonyms.value == math.inf
-    assert "gensim's default / ours (synonyms)" in str(synonyms)
+    assert "2.0 and 1.0 M words/s" in str(time)
+    assert "gensim's default / ours, synonyms 0.10 / 0.20" in str(synonyms)
 
 
 def test_memory_of_child_processes_is_seen():
